@@ -1,0 +1,2 @@
+//! Terminals.
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! Who a process is: ids, groups, capabilities, limits.
+#![forbid(unsafe_code)]

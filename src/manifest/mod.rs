@@ -1,0 +1,2 @@
+//! Floor 4: Kubernetes manifests.
+#![forbid(unsafe_code)]

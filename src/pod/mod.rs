@@ -1,0 +1,4 @@
+//! Floor 3: pods.
+#![forbid(unsafe_code)]
+
+pub mod spec;

@@ -1,0 +1,121 @@
+//! The pod's own specification: what `manifest` lowers a Kubernetes Pod to, and all that the supervisor knows of it.
+//!
+//! Values are validated and defaulted: quantities are numbers, references are resolved, names obey DNS-1123. It is stored as
+//! JSON in the sandbox's folder, so that a later podrt (or a supervisor started again) reads what an earlier one wrote.
+
+use crate::cgroup::Limits;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// Version of the JSON below; unknown fields of a newer one are kept out of harm, an older one is read.
+pub const SCHEMA: u32 = 1;
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PodSpec {
+    pub schema: u32,
+    pub namespace: String,
+    pub name: String,
+    /// RFC 4122 text form; also the name of the pod's cgroup and, with the attempt, of its sandbox.
+    pub uid: String,
+    /// RFC 3339, UTC: metadata.creationTimestamp.
+    pub created: String,
+    pub sandbox: SandboxSpec,
+    pub restart_policy: RestartPolicy,
+    /// Seconds, spec.terminationGracePeriodSeconds; 30 by default.
+    pub grace_seconds: u64,
+    /// Seconds, spec.activeDeadlineSeconds.
+    pub active_deadline_seconds: Option<u64>,
+    /// Guaranteed, Burstable or BestEffort.
+    pub qos: Qos,
+    /// What the pod's cgroup, the parent of its containers', gets.
+    pub limits: Limits,
+    pub init_containers: Vec<ContainerSpec>,
+    pub containers: Vec<ContainerSpec>,
+    /// `--missing-controllers=warn`: a limit whose controller is missing warns, and does not fail.
+    pub missing_controllers_warn: bool,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct SandboxSpec {
+    /// At most 64 bytes; the pod's name cut to 63 unless spec.hostname says otherwise.
+    pub hostname: String,
+    pub host_network: bool,
+    pub host_pid: bool,
+    pub host_ipc: bool,
+    pub share_process_namespace: bool,
+    /// spec.securityContext.sysctls, dotted keys; only such as belong to a namespace of the pod's own.
+    pub sysctls: Vec<(String, String)>,
+    /// Bytes; the size of the shared /dev/shm.
+    pub shm_size: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RestartPolicy {
+    Always,
+    OnFailure,
+    Never,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Qos {
+    Guaranteed,
+    Burstable,
+    BestEffort,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ContainerSpec {
+    pub name: String,
+    /// As written: `bundle:./app`.
+    pub image: String,
+    /// The OCI bundle's folder, absolute.
+    pub bundle: PathBuf,
+    /// An init container with `restartPolicy: Always` is a sidecar; None follows the pod's policy.
+    pub restart_policy: Option<RestartPolicy>,
+    /// Replaces process.args of config.json; with `args` appended.
+    pub command: Option<Vec<String>>,
+    /// Without `command`: appended to config.json's process.args.
+    pub args: Option<Vec<String>>,
+    pub working_dir: Option<String>,
+    /// Added to config.json's env; a same name replaces. `$(VAR)` is expanded already.
+    pub env: Vec<(String, String)>,
+    pub security: SecuritySpec,
+    pub limits: Limits,
+    pub oom_score_adj: Option<i32>,
+    pub stdin: bool,
+    pub stdin_once: bool,
+    pub tty: bool,
+    /// Annotation `podrt.io/rootfs: direct`: the bundle's rootfs itself, with no overlay.
+    pub rootfs_direct: bool,
+    pub termination_message_path: String,
+}
+
+/// spec.securityContext and containers[].securityContext, merged; None leaves config.json's value.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct SecuritySpec {
+    pub run_as_user: Option<u32>,
+    pub run_as_group: Option<u32>,
+    pub run_as_non_root: Option<bool>,
+    pub supplemental_groups: Vec<u32>,
+    pub add_capabilities: Vec<String>,
+    pub drop_capabilities: Vec<String>,
+    pub privileged: bool,
+    pub allow_privilege_escalation: Option<bool>,
+    pub read_only_rootfs: Option<bool>,
+    pub seccomp: Option<Seccomp>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Seccomp {
+    RuntimeDefault,
+    Unconfined,
+    /// An absolute path of a JSON profile.
+    Localhost(PathBuf),
+}
+
+impl PodSpec {
+    /// Init containers in order, then the app containers.
+    pub fn all_containers(&self) -> impl Iterator<Item = &ContainerSpec> {
+        self.init_containers.iter().chain(&self.containers)
+    }
+}

@@ -1,0 +1,2 @@
+//! Processes as procfs shows them.
+#![forbid(unsafe_code)]

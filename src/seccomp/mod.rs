@@ -1,0 +1,2 @@
+//! Seccomp programs: compiled, cached, built in.
+#![forbid(unsafe_code)]

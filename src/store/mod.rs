@@ -1,0 +1,2 @@
+//! Files as a database: atomic replacement, names, locks.
+#![forbid(unsafe_code)]

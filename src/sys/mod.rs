@@ -1,0 +1,11 @@
+//! Floor 0: one syscall, one function, one error that prints its arguments.
+//!
+//! The only module with `unsafe`. Two families:
+//! * [`raw`]: alloc-free, errno-free syscalls for the child between clone and exec, which may share its parent's memory and
+//!   thread-local storage. They return [`Errno`] alone: the child speaks numbers.
+//! * the rest: for the parent, returning [`Error`], which carries the call with its arguments.
+
+pub mod errno;
+pub mod raw;
+
+pub use errno::{Errno, Error, Result};

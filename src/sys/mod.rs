@@ -5,7 +5,10 @@
 //!   thread-local storage. They return [`Errno`] alone: the child speaks numbers.
 //! * the rest: for the parent, returning [`Error`], which carries the call with its arguments.
 
+pub mod clone;
 pub mod errno;
+pub mod mount;
+pub mod process;
 pub mod raw;
 
 pub use errno::{Errno, Error, Result};

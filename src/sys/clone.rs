@@ -161,9 +161,7 @@ unsafe fn clone3(args: &CloneArgs, entry: usize, plan: usize, own_stack: bool) -
     let size = std::mem::size_of::<CloneArgs>();
     if !own_stack {
         // SAFETY: as fork(2): the child goes on with a copy of this frame.
-        return unsafe {
-            raw::syscall6(libc::SYS_clone3, args as *const _ as usize, size, 0, 0, 0, 0)
-        };
+        return unsafe { raw::syscall6(libc::SYS_clone3, args as *const _ as usize, size, 0, 0, 0, 0) };
     }
     let ret: isize;
     // SAFETY: in the child (rax = 0) rsp is the top of its own stack, 16-byte aligned as the ABI wants it before a call; r12 and

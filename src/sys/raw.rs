@@ -310,6 +310,19 @@ pub fn capset(effective: u64, permitted: u64, inheritable: u64) -> Res {
     sc!(SYS_capset, header.as_ptr(), data.as_ptr()).map(drop)
 }
 
+/// capget(2), version 3: effective, permitted and inheritable masks of this thread.
+pub fn capget() -> Res<[u64; 3]> {
+    let header: [u32; 2] = [0x2008_0522, 0];
+    let mut data = [[0u32; 3]; 2];
+    sc!(SYS_capget, header.as_ptr(), data.as_mut_ptr())?;
+    Ok([0, 1, 2].map(|set| data[0][set] as u64 | (data[1][set] as u64) << 32))
+}
+
+/// How many supplementary groups this thread has.
+pub fn getgroups_count() -> Res<usize> {
+    sc!(SYS_getgroups, 0, 0)
+}
+
 /// prlimit64(2) on this process; `soft` and `hard` in the resource's unit, `RLIM_INFINITY` = `u64::MAX`.
 pub fn setrlimit(resource: u32, soft: u64, hard: u64) -> Res {
     let limit = [soft, hard];

@@ -250,7 +250,10 @@ fn every_module_root_but_sys_forbids_unsafe_code() {
             p if p.starts_with("bin/") => true,
             p => (depth == 2 && p.ends_with("/mod.rs")) || depth == 1,
         };
-        if root && module(&path).as_deref() != Some("sys") && !code(&fs::read_to_string(&path).unwrap()).contains("#![forbid(unsafe_code)]") {
+        if root
+            && module(&path).as_deref() != Some("sys")
+            && !code(&fs::read_to_string(&path).unwrap()).contains("#![forbid(unsafe_code)]")
+        {
             missing.push(path);
         }
     }

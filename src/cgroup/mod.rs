@@ -1,8 +1,12 @@
 //! Control groups, version 2: found, made, limited, ended.
 #![forbid(unsafe_code)]
 
-use serde::{Deserialize, Serialize};
+mod controller;
+mod error;
+mod limits;
+mod oci;
 
-/// Resource limits in the kernel's units; the fields come with the module.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Limits {}
+pub use controller::Controller;
+pub use error::{Error, Result};
+pub use limits::{IoLimit, Limits, RdmaLimit, check_unified};
+pub use oci::shares_to_weight;

@@ -7,8 +7,13 @@
 
 pub mod clone;
 pub mod errno;
+pub mod event;
+pub mod fault;
+pub mod link;
+pub mod lock;
 pub mod mount;
 pub mod process;
 pub mod raw;
+pub mod socket;
 
 pub use errno::{Errno, Error, Result};

@@ -1,0 +1,71 @@
+//! Who a process is, so that a number taken by a stranger is not mistaken for it: pid, start time, boot.
+
+use serde::{Deserialize, Serialize};
+
+/// A process of this boot: a pid alone may have been taken by another since.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Process {
+    pub pid: i32,
+    /// Clock ticks after boot: field 22 of /proc/PID/stat.
+    pub start: u64,
+}
+
+impl Process {
+    /// The process that has `pid` now; None where there is none, or procfs does not show it.
+    pub fn of(pid: i32) -> Option<Process> {
+        stat(pid).map(|(_, start)| Process { pid, start })
+    }
+
+    pub fn current() -> Process {
+        let pid = std::process::id() as i32;
+        Process { pid, start: stat(pid).map_or(0, |(_, start)| start) }
+    }
+
+    /// Still there, and no zombie.
+    pub fn lives(&self) -> bool {
+        stat(self.pid).is_some_and(|(state, start)| start == self.start && !matches!(state, b'Z' | b'X'))
+    }
+}
+
+/// State letter and start time.
+fn stat(pid: i32) -> Option<(u8, u64)> {
+    parse(&std::fs::read(format!("/proc/{pid}/stat")).ok()?)
+}
+
+/// proc(5): the second field, the name, is in parentheses and may itself hold them.
+fn parse(stat: &[u8]) -> Option<(u8, u64)> {
+    let end = stat.iter().rposition(|b| *b == b')')?;
+    let mut fields = std::str::from_utf8(stat.get(end + 2..)?).ok()?.split(' ');
+    let state = fields.next()?.bytes().next()?;
+    Some((state, fields.nth(18)?.parse().ok()?))
+}
+
+/// This boot's id; empty where procfs does not tell.
+pub fn boot_id() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_string()
+}
+
+/// The inode of a namespace: `kind` as in /proc/PID/ns.
+pub fn namespace(pid: i32, kind: &str) -> Option<u64> {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata(format!("/proc/{pid}/ns/{kind}")).ok().map(|m| m.ino())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_with_parentheses_and_spaces_does_not_shift_the_fields() {
+        let line = b"12 (a) b (c) S 1 12 12 0 -1 4194304 1 0 0 0 0 0 0 0 20 0 1 0 777 1000 1";
+        assert_eq!(parse(line), Some((b'S', 777)));
+        assert_eq!(parse(b"12 (x"), None);
+    }
+
+    #[test]
+    fn this_process_lives_and_one_that_started_at_another_time_does_not() {
+        let me = Process::current();
+        assert!(me.lives());
+        assert!(!Process { start: me.start + 1, ..me }.lives());
+    }
+}

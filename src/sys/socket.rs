@@ -1,0 +1,178 @@
+//! Unix stream sockets, bound and reached by the fd of their folder (a socket's path ends at 107 bytes), with SO_PEERCRED and
+//! SCM_RIGHTS.
+
+use super::errno::{Call, Errno, Result};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+
+/// The most fds that one message carries here.
+pub const MAX_FDS: usize = 16;
+
+fn address(dir: BorrowedFd, name: &str) -> Result<(libc::sockaddr_un, u32), Errno> {
+    // SAFETY: an all-zero sockaddr_un is valid.
+    let mut addr: libc::sockaddr_un = unsafe { std::mem::zeroed() };
+    addr.sun_family = libc::AF_UNIX as u16;
+    let path = format!("/proc/self/fd/{}/{name}", dir.as_raw_fd());
+    if path.len() >= addr.sun_path.len() || name.contains(['/', '\0']) {
+        return Err(Errno::ENAMETOOLONG);
+    }
+    for (to, from) in addr.sun_path.iter_mut().zip(path.bytes()) {
+        *to = from as libc::c_char;
+    }
+    Ok((addr, (std::mem::size_of::<u16>() + path.len() + 1) as u32))
+}
+
+fn socket(flags: i32) -> Result<OwnedFd, Errno> {
+    // SAFETY: no pointers.
+    let fd = unsafe { libc::socket(libc::AF_UNIX, libc::SOCK_STREAM | libc::SOCK_CLOEXEC | flags, 0) };
+    if fd < 0 {
+        return Err(Errno::last());
+    }
+    // SAFETY: just made.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// A listening, non-blocking socket `name` in the folder `dir`, mode 0600 from its first moment.
+pub fn listen(dir: BorrowedFd, name: &str) -> Result<OwnedFd> {
+    let bind = || {
+        let fd = socket(libc::SOCK_NONBLOCK)?;
+        let (addr, len) = address(dir, name)?;
+        // The mode of the socket's inode on the file system is that of its open file, cut by the umask.
+        super::raw::fchmod(fd.as_raw_fd(), 0o600)?;
+        // SAFETY: the address lives for the call.
+        if unsafe { libc::bind(fd.as_raw_fd(), (&raw const addr).cast(), len) } < 0 {
+            return Err(Errno::last());
+        }
+        // SAFETY: no pointers.
+        if unsafe { libc::listen(fd.as_raw_fd(), 64) } < 0 {
+            return Err(Errno::last());
+        }
+        Ok(fd)
+    };
+    bind().call(|| format!("bind({name})"))
+}
+
+/// A connected, blocking socket. ECONNREFUSED: nobody listens there any more.
+pub fn connect(dir: BorrowedFd, name: &str) -> Result<OwnedFd> {
+    let connect = || {
+        let fd = socket(0)?;
+        let (addr, len) = address(dir, name)?;
+        // SAFETY: the address lives for the call.
+        if unsafe { libc::connect(fd.as_raw_fd(), (&raw const addr).cast(), len) } < 0 {
+            return Err(Errno::last());
+        }
+        Ok(fd)
+    };
+    connect().call(|| format!("connect({name})"))
+}
+
+/// The next caller, non-blocking; None where none waits.
+pub fn accept(listener: BorrowedFd) -> Result<Option<OwnedFd>> {
+    // SAFETY: the address is not asked for.
+    let fd = unsafe {
+        libc::accept4(
+            listener.as_raw_fd(),
+            std::ptr::null_mut(),
+            std::ptr::null_mut(),
+            libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK,
+        )
+    };
+    if fd < 0 {
+        return match Errno::last() {
+            Errno::EAGAIN | Errno::EINTR | Errno(libc::ECONNABORTED) => Ok(None),
+            errno => Err(errno).call(|| "accept4".into()),
+        };
+    }
+    // SAFETY: just made.
+    Ok(Some(unsafe { OwnedFd::from_raw_fd(fd) }))
+}
+
+/// (pid, uid, gid) of the process that connected, as of its connect(2).
+pub fn peer(fd: BorrowedFd) -> Result<(i32, u32, u32)> {
+    let mut cred = libc::ucred { pid: 0, uid: u32::MAX, gid: u32::MAX };
+    let mut len = std::mem::size_of_val(&cred) as u32;
+    // SAFETY: `cred` is as long as said.
+    let ret = unsafe {
+        libc::getsockopt(fd.as_raw_fd(), libc::SOL_SOCKET, libc::SO_PEERCRED, (&raw mut cred).cast(), &mut len)
+    };
+    if ret < 0 { Err(Errno::last()).call(|| "getsockopt(SO_PEERCRED)".into()) } else { Ok((cred.pid, cred.uid, cred.gid)) }
+}
+
+#[repr(C, align(8))]
+struct Control([u8; 128]);
+
+/// sendmsg(2) of `data`, with `fds` on its first byte. Returns the bytes taken; a gone reader is EPIPE, never a signal.
+pub fn send(fd: BorrowedFd, data: &[u8], fds: &[BorrowedFd]) -> Result<usize, Errno> {
+    if fds.len() > MAX_FDS {
+        return Err(Errno::EINVAL);
+    }
+    let mut iov = libc::iovec { iov_base: data.as_ptr().cast_mut().cast(), iov_len: data.len() };
+    let mut control = Control([0; 128]);
+    // SAFETY: an all-zero msghdr is valid.
+    let mut msg: libc::msghdr = unsafe { std::mem::zeroed() };
+    msg.msg_iov = &mut iov;
+    msg.msg_iovlen = 1;
+    if !fds.is_empty() {
+        let bytes = std::mem::size_of_val(fds) as u32;
+        msg.msg_control = control.0.as_mut_ptr().cast();
+        // SAFETY: 16 fds and a header fit in 128 bytes; CMSG_* stay inside the buffer.
+        unsafe {
+            msg.msg_controllen = libc::CMSG_SPACE(bytes) as usize;
+            let c = libc::CMSG_FIRSTHDR(&msg);
+            (*c).cmsg_level = libc::SOL_SOCKET;
+            (*c).cmsg_type = libc::SCM_RIGHTS;
+            (*c).cmsg_len = libc::CMSG_LEN(bytes) as usize;
+            let data = libc::CMSG_DATA(c).cast::<i32>();
+            for (i, fd) in fds.iter().enumerate() {
+                data.add(i).write_unaligned(fd.as_raw_fd());
+            }
+        }
+    }
+    loop {
+        // SAFETY: all that `msg` points at lives for the call.
+        let n = unsafe { libc::sendmsg(fd.as_raw_fd(), &msg, libc::MSG_NOSIGNAL) };
+        match n {
+            n if n >= 0 => return Ok(n as usize),
+            _ => match Errno::last() {
+                Errno::EINTR => continue,
+                errno => return Err(errno),
+            },
+        }
+    }
+}
+
+/// recvmsg(2): bytes read (0: the peer has closed), and the fds that came along, CLOEXEC.
+pub fn receive(fd: BorrowedFd, data: &mut [u8]) -> Result<(usize, Vec<OwnedFd>), Errno> {
+    let mut iov = libc::iovec { iov_base: data.as_mut_ptr().cast(), iov_len: data.len() };
+    let mut control = Control([0; 128]);
+    // SAFETY: an all-zero msghdr is valid.
+    let mut msg: libc::msghdr = unsafe { std::mem::zeroed() };
+    msg.msg_iov = &mut iov;
+    msg.msg_iovlen = 1;
+    msg.msg_control = control.0.as_mut_ptr().cast();
+    msg.msg_controllen = control.0.len();
+    let n = loop {
+        // SAFETY: all that `msg` points at lives for the call.
+        let n = unsafe { libc::recvmsg(fd.as_raw_fd(), &mut msg, libc::MSG_CMSG_CLOEXEC) };
+        match n {
+            n if n >= 0 => break n as usize,
+            _ => match Errno::last() {
+                Errno::EINTR => continue,
+                errno => return Err(errno),
+            },
+        }
+    };
+    let mut fds = Vec::new();
+    // SAFETY: the kernel filled the control buffer; CMSG_* stay inside msg_controllen, and each fd in it is new and ours.
+    unsafe {
+        let mut c = libc::CMSG_FIRSTHDR(&msg);
+        while !c.is_null() {
+            if (*c).cmsg_level == libc::SOL_SOCKET && (*c).cmsg_type == libc::SCM_RIGHTS {
+                let count = ((*c).cmsg_len - libc::CMSG_LEN(0) as usize) / std::mem::size_of::<i32>();
+                let data = libc::CMSG_DATA(c).cast::<i32>();
+                fds.extend((0..count).map(|i| OwnedFd::from_raw_fd(data.add(i).read_unaligned())));
+            }
+            c = libc::CMSG_NXTHDR(&msg, c);
+        }
+    }
+    Ok((n, fds))
+}

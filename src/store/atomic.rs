@@ -38,13 +38,7 @@ pub fn replace(path: &Path, content: &[u8], durable: Durable) -> Result<()> {
 
 fn write_new(path: &Path, content: &[u8], durable: Durable) -> Result<()> {
     let open = || {
-        std::fs::OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .custom_flags(libc::O_NOFOLLOW)
-            .open(path)
+        std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).custom_flags(libc::O_NOFOLLOW).open(path)
     };
     let mut file = open().call(|| format!("open({})", path.display()))?;
     file.write_all(content).call(|| format!("write({})", path.display()))?;
@@ -83,7 +77,6 @@ pub fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T
 
 /// [`replace`] with JSON.
 pub fn write_json<T: serde::Serialize>(path: &Path, value: &T, durable: Durable) -> Result<()> {
-    let content =
-        serde_json::to_vec(value).map_err(|e| Error::Content { path: path.to_path_buf(), problem: e.to_string() })?;
+    let content = serde_json::to_vec(value).map_err(|e| Error::Content { path: path.to_path_buf(), problem: e.to_string() })?;
     replace(path, &content, durable)
 }

@@ -131,9 +131,11 @@ impl Store {
 pub fn make_folder(path: &Path) -> Result<()> {
     match std::fs::DirBuilder::new().mode(0o700).create(path) {
         Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-            Ok(std::fs::DirBuilder::new().mode(0o700).recursive(true).create(path).call(|| format!("mkdir({})", path.display()))?)
-        }
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(std::fs::DirBuilder::new()
+            .mode(0o700)
+            .recursive(true)
+            .create(path)
+            .call(|| format!("mkdir({})", path.display()))?),
         other => Ok(other.call(|| format!("mkdir({})", path.display()))?),
     }
 }

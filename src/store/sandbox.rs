@@ -94,9 +94,7 @@ impl Store {
 
     fn unnamed(&self, sandbox: &Sandbox) -> bool {
         match sandbox.intent() {
-            Ok(Some(intent)) => {
-                !matches!(self.resolve(&intent.namespace, &intent.name), Ok(Some(id)) if id == sandbox.id)
-            }
+            Ok(Some(intent)) => !matches!(self.resolve(&intent.namespace, &intent.name), Ok(Some(id)) if id == sandbox.id),
             // Unreadable: found by its name, if at all; `delete --force` takes it.
             Ok(None) | Err(_) => !matches!(self.names(None), Ok(all) if all.iter().any(|(_, _, id)| *id == sandbox.id)),
         }

@@ -78,8 +78,10 @@ fn of_many_who_claim_one_name_exactly_one_wins() {
     let s = Scratch::new("claim");
     let store = Store::open(&s.roots()).unwrap();
     let wins: usize = std::thread::scope(|scope| {
-        let claims: Vec<_> =
-            (0..12).map(|i| (i, &store)).map(|(i, st)| scope.spawn(move || st.claim("default", "web", &format!("id{i}")))).collect();
+        let claims: Vec<_> = (0..12)
+            .map(|i| (i, &store))
+            .map(|(i, st)| scope.spawn(move || st.claim("default", "web", &format!("id{i}"))))
+            .collect();
         claims.into_iter().map(|c| c.join().unwrap().is_ok() as usize).sum()
     });
     assert_eq!(wins, 1);

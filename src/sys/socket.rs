@@ -69,12 +69,7 @@ pub fn connect(dir: BorrowedFd, name: &str) -> Result<OwnedFd> {
 pub fn accept(listener: BorrowedFd) -> Result<Option<OwnedFd>> {
     // SAFETY: the address is not asked for.
     let fd = unsafe {
-        libc::accept4(
-            listener.as_raw_fd(),
-            std::ptr::null_mut(),
-            std::ptr::null_mut(),
-            libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK,
-        )
+        libc::accept4(listener.as_raw_fd(), std::ptr::null_mut(), std::ptr::null_mut(), libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK)
     };
     if fd < 0 {
         return match Errno::last() {
@@ -91,9 +86,7 @@ pub fn peer(fd: BorrowedFd) -> Result<(i32, u32, u32)> {
     let mut cred = libc::ucred { pid: 0, uid: u32::MAX, gid: u32::MAX };
     let mut len = std::mem::size_of_val(&cred) as u32;
     // SAFETY: `cred` is as long as said.
-    let ret = unsafe {
-        libc::getsockopt(fd.as_raw_fd(), libc::SOL_SOCKET, libc::SO_PEERCRED, (&raw mut cred).cast(), &mut len)
-    };
+    let ret = unsafe { libc::getsockopt(fd.as_raw_fd(), libc::SOL_SOCKET, libc::SO_PEERCRED, (&raw mut cred).cast(), &mut len) };
     if ret < 0 { Err(Errno::last()).call(|| "getsockopt(SO_PEERCRED)".into()) } else { Ok((cred.pid, cred.uid, cred.gid)) }
 }
 

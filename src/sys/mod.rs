@@ -14,6 +14,4 @@ pub mod lock;
 pub mod mount;
 pub mod process;
 pub mod raw;
-pub mod socket;
-
-pub use errno::{Errno, Error, Result};
+pub mod tty;

@@ -409,3 +409,26 @@ impl std::fmt::Debug for Vector {
         self.strings.fmt(f)
     }
 }
+
+/// Brings `lo` up in this network namespace (netdevice(7) `SIOCSIFFLAGS`).
+pub fn loopback_up() -> Res {
+    // struct ifreq: 16 bytes of name, then the flags.
+    let mut ifreq = [0u8; 40];
+    ifreq[..2].copy_from_slice(b"lo");
+    let flags = (libc::IFF_UP | libc::IFF_RUNNING) as u16;
+    ifreq[16..18].copy_from_slice(&flags.to_ne_bytes());
+    let socket = sc!(SYS_socket, libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0)? as Fd;
+    let done = sc!(SYS_ioctl, socket, libc::SIOCSIFFLAGS, ifreq.as_ptr()).map(drop);
+    close(socket);
+    done
+}
+
+/// keyctl(2) `KEYCTL_JOIN_SESSION_KEYRING`: a new session keyring, so that the caller's keys do not follow.
+pub fn join_session_keyring(name: &CStr) -> Res {
+    sc!(SYS_keyctl, 1, name.as_ptr()).map(drop)
+}
+
+/// `TIOCSCTTY`: the terminal becomes the session's.
+pub fn set_controlling_terminal(fd: Fd) -> Res {
+    sc!(SYS_ioctl, fd, libc::TIOCSCTTY, 0).map(drop)
+}

@@ -1,0 +1,49 @@
+//! The program that enters a container is not the host's file: it runs from a detached read-only mount of itself, so that
+//! whoever opens /proc/PID/exe for writing gets EROFS (CVE-2019-5736). No copy is made (COSTS.md 4).
+
+use crate::sys::errno::Call;
+use crate::sys::mount::{self, MOUNT_ATTR_NODEV, MOUNT_ATTR_NOSUID, MOUNT_ATTR_RDONLY};
+use crate::sys::raw::{self, MountAttr, Vector};
+use crate::sys::{Error, Result};
+use std::ffi::CString;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStringExt;
+
+/// podrt's own file as a detached mount that cannot be written through.
+pub fn read_only_self() -> Result<OwnedFd> {
+    let path = std::fs::read_link("/proc/self/exe").call(|| "readlink(/proc/self/exe)".into())?;
+    // By the link itself where the kernel allows (the same mount namespace); a replaced file's name would be another file.
+    let fd = mount::clone_tree(c"/proc/self/exe", false).map_err(|e| Error {
+        call: format!("{} of {} (podrt must be started in the mount namespace that it lies in)", e.call, path.display()),
+        ..e
+    })?;
+    let attr = MountAttr { attr_set: MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, ..MountAttr::default() };
+    mount::set_attr(fd.as_fd(), &attr, false)?;
+    Ok(fd)
+}
+
+/// Whether this process's file lies on a read-only mount already.
+pub fn is_read_only() -> Result<bool> {
+    use nix::sys::statvfs::{FsFlags, statvfs};
+    let stat = statvfs("/proc/self/exe").call(|| "statvfs(/proc/self/exe)".into())?;
+    Ok(stat.flags().contains(FsFlags::ST_RDONLY))
+}
+
+/// Starts this program again, with the same arguments and environment, from a detached read-only mount of its file; returns
+/// when it already runs from one. To be called first in main by whatever enters containers.
+pub fn ensure_read_only() -> Result<()> {
+    if is_read_only()? {
+        return Ok(());
+    }
+    let exe = read_only_self()?;
+    let c = |s: std::ffi::OsString| CString::new(s.into_vec()).unwrap_or_default();
+    let args = Vector::new(std::env::args_os().map(c).collect());
+    let env = std::env::vars_os().map(|(k, v)| {
+        let mut pair = k.into_vec();
+        pair.push(b'=');
+        pair.extend(v.into_vec());
+        CString::new(pair).unwrap_or_default()
+    });
+    let env = Vector::new(env.collect());
+    Err(raw::execve_fd(exe.as_raw_fd(), &args, &env)).call(|| "execveat(read-only mount of podrt itself)".into())
+}

@@ -1,0 +1,328 @@
+//! The flat plan of a birth: what the parent compiles from config.json and the child executes.
+
+use super::namespaces::Namespaces;
+use super::sysctl::{self, Sysctl};
+use super::{Error, validate};
+use crate::identity::Identity;
+use crate::rootfs::plan::{Base, Root, Source};
+use crate::seccomp;
+use crate::sys::clone::Memory;
+use crate::sys::errno::Call;
+use crate::sys::raw::{Fd, Vector};
+use crate::sys::tty::{self, Size};
+use crate::{rootfs, sys};
+use oci_spec::runtime::{Process, Spec};
+use std::ffi::{CString, OsStr};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+/// What a birth is asked for.
+pub struct Birth<'a> {
+    pub id: &'a str,
+    /// The final config.json: manifest and runtime defaults are merged in.
+    pub spec: &'a Spec,
+    /// The bundle's folder, to which relative mount sources belong.
+    pub bundle: &'a Path,
+    pub root: Root,
+    /// The pod to join; None takes the namespaces from `spec`.
+    pub join: Option<Join<'a>>,
+    /// The cgroup that the container is born into, limits and device rules in force already.
+    pub cgroup: BorrowedFd<'a>,
+    pub stdio: Stdio<'a>,
+    pub gate: Option<Gate<'a>>,
+    /// Where compiled seccomp programs are kept.
+    pub seccomp_cache: Option<&'a Path>,
+}
+
+/// A pod's pause process, which holds its namespaces.
+#[derive(Clone, Copy)]
+pub struct Join<'a> {
+    /// Its pidfd.
+    pub pause: BorrowedFd<'a>,
+    /// `CLONE_NEWNET`, `CLONE_NEWIPC`, `CLONE_NEWUTS`: those that pause holds and the host does not share.
+    pub flags: i32,
+    /// Pause is pid 1 of a PID namespace that all containers share.
+    pub shared_pid: bool,
+    /// The pod is in the host's PID namespace.
+    pub host_pid: bool,
+}
+
+pub enum Stdio<'a> {
+    /// podrt's own stdin, stdout, stderr.
+    Inherit,
+    Fds([BorrowedFd<'a>; 3]),
+    /// A new pty of the container's devpts; its master comes back in [`super::Born`].
+    Terminal(Option<Size>),
+}
+
+/// The child waits here, all but exec'd, until a byte can be read.
+pub struct Gate<'a> {
+    pub fd: BorrowedFd<'a>,
+    /// The parent ends before the gate opens: the child may stay on its memory ([`Memory::Shared`]).
+    pub parent_leaves: bool,
+}
+
+/// An open namespace, or a pidfd with the namespaces to join of it.
+#[derive(Debug)]
+pub struct JoinFd {
+    pub fd: OwnedFd,
+    pub flags: i32,
+    pub words: String,
+}
+
+/// What init and exec have in common: one confinement path for every process that enters a container.
+#[derive(Debug)]
+pub struct ProcessPlan {
+    pub identity: Identity,
+    pub seccomp: Option<seccomp::Program>,
+    pub argv: Vector,
+    pub envp: Vector,
+    /// The command as execve(2) takes it: itself when it holds a slash, else in each folder of PATH.
+    pub candidates: Vec<CString>,
+    pub cwd: CString,
+    /// What becomes 0, 1, 2.
+    pub stdio: [Fd; 3],
+    /// Keeps `stdio` open.
+    pub stdio_owned: Vec<OwnedFd>,
+    /// stdin is a terminal that becomes the session's.
+    pub terminal: bool,
+}
+
+#[derive(Debug)]
+pub struct Plan {
+    pub id: String,
+    pub memory: Memory,
+    /// Namespaces that clone3 makes.
+    pub clone_new: i32,
+    /// Namespaces that the child makes once it is in its cgroup and the joined ones: a cgroup namespace's root is the cgroup of
+    /// the process at that moment, which clone3 takes from the parent.
+    pub unshare: i32,
+    pub joins: Vec<JoinFd>,
+    /// A PID namespace to be born into, by pidfd or namespace fd.
+    pub pid_join: Option<OwnedFd>,
+    pub cgroup: OwnedFd,
+    pub loopback: bool,
+    pub hostname: Option<Vec<u8>>,
+    pub domainname: Option<Vec<u8>>,
+    pub sysctls: Vec<Sysctl>,
+    pub rootfs: rootfs::Plan,
+    pub process: ProcessPlan,
+    pub keyring: CString,
+    pub slave: Option<OwnedFd>,
+    pub console: Option<OwnedFd>,
+    pub gate: Option<OwnedFd>,
+    /// The write end of the child's report.
+    pub report: Fd,
+    pub warnings: Vec<String>,
+}
+
+impl Plan {
+    /// Everything that can fail on bad input fails here, with nothing made.
+    pub fn new(birth: &Birth) -> Result<Plan, Error> {
+        let spec = birth.spec;
+        validate::spec(spec)?;
+        let process = spec.process().as_ref().ok_or_else(|| Error::invalid("process", "is missing"))?;
+        let mut warnings = Vec::new();
+        let ns = Space::new(birth)?;
+        let mut rootfs = rootfs::Plan::new(spec, birth.bundle, &birth.root, ns.base)?;
+        warnings.append(&mut rootfs.warnings);
+        let (slave, console) = match &birth.stdio {
+            Stdio::Terminal(size) => {
+                let (slave, master) = terminal(&mut rootfs, *size, process.user().uid())?;
+                (Some(slave), Some(master))
+            }
+            _ => (None, None),
+        };
+        rootfs.console = slave.is_some();
+        let stdio = stdio(&birth.stdio, slave.as_ref())?;
+        let (process, more) = ProcessPlan::new(spec, process, stdio, slave.is_some(), birth.seccomp_cache)?;
+        warnings.extend(more);
+        let mut sysctls = Vec::new();
+        let mut pairs: Vec<_> = spec.linux().iter().flat_map(|l| l.sysctl().iter().flatten()).collect();
+        pairs.sort();
+        for (key, value) in pairs {
+            sysctls.push(sysctl::plan(key, value, ns.owned)?);
+        }
+        let text = |s: &Option<String>| s.as_ref().filter(|s| !s.is_empty() && birth.join.is_none()).map(|s| s.clone().into_bytes());
+        Ok(Plan {
+            id: birth.id.to_string(),
+            memory: match (&birth.gate, ns.alone) {
+                (Some(g), true) if g.parent_leaves => Memory::Shared,
+                (None, true) => Memory::Borrowed,
+                _ => Memory::Copied,
+            },
+            clone_new: ns.clone_new,
+            unshare: ns.unshare,
+            joins: ns.joins,
+            pid_join: ns.pid_join,
+            cgroup: owned(birth.cgroup)?,
+            loopback: birth.join.is_none() && ns.clone_new & libc::CLONE_NEWNET != 0,
+            hostname: text(spec.hostname()),
+            domainname: text(spec.domainname()),
+            sysctls,
+            rootfs,
+            process,
+            keyring: c_string("id", format!("_ses.{}", birth.id))?,
+            slave,
+            console,
+            gate: birth.gate.as_ref().map(|g| owned(g.fd)).transpose()?,
+            report: -1,
+            warnings,
+        })
+    }
+}
+
+/// The namespaces of a birth, sorted by who makes or joins them.
+struct Space {
+    base: Base,
+    clone_new: i32,
+    unshare: i32,
+    joins: Vec<JoinFd>,
+    pid_join: Option<OwnedFd>,
+    /// Those that are not the host's.
+    owned: i32,
+    /// Nobody else is in its PID namespace.
+    alone: bool,
+}
+
+impl Space {
+    fn new(birth: &Birth) -> Result<Space, Error> {
+        match &birth.join {
+            Some(join) => Space::of_pod(birth.spec, join),
+            None => Space::of_spec(birth.spec),
+        }
+    }
+
+    /// One setns on pause's pidfd joins its namespaces and its pruned mount tree, of which the child takes a copy.
+    fn of_pod(spec: &Spec, join: &Join) -> Result<Space, Error> {
+        let asked = Namespaces::parse(spec)?;
+        let alone = !join.shared_pid && !join.host_pid;
+        let flags = join.flags | libc::CLONE_NEWNS;
+        Ok(Space {
+            base: Base::Pod,
+            clone_new: if alone { libc::CLONE_NEWPID } else { 0 },
+            unshare: libc::CLONE_NEWNS | libc::CLONE_NEWCGROUP | (asked.new & libc::CLONE_NEWUTS & !join.flags & 0),
+            joins: vec![JoinFd { fd: owned(join.pause)?, flags, words: "the pod's namespaces".into() }],
+            pid_join: if join.shared_pid { Some(owned(join.pause)?) } else { None },
+            owned: join.flags,
+            alone,
+        })
+    }
+
+    fn of_spec(spec: &Spec) -> Result<Space, Error> {
+        let ns = Namespaces::parse(spec)?;
+        let owned = [libc::CLONE_NEWIPC, libc::CLONE_NEWNET, libc::CLONE_NEWUTS].into_iter().filter(|f| ns.has(*f)).sum();
+        let alone = ns.new & libc::CLONE_NEWPID != 0;
+        let (mut joins, mut pid_join) = (Vec::new(), None);
+        for join in ns.joins {
+            if join.flags == libc::CLONE_NEWPID { pid_join = Some(join.fd) } else { joins.push(join) }
+        }
+        let unshare = ns.new & libc::CLONE_NEWCGROUP;
+        Ok(Space { base: Base::Host, clone_new: ns.new & !unshare, unshare, joins, pid_join, owned, alone })
+    }
+}
+
+/// The container's devpts is made here, by the parent, so that the master never has to be sent back: the child mounts it.
+fn terminal(rootfs: &mut rootfs::Plan, size: Option<Size>, uid: u32) -> Result<(OwnedFd, OwnedFd), Error> {
+    let devpts = rootfs.mounts.iter_mut().find(|m| matches!(&m.source, Source::New { fstype, .. } if fstype.as_c_str() == c"devpts"));
+    let Some(op) = devpts else {
+        return Err(Error::invalid("process.terminal", "is true, but mounts has no devpts (want one at /dev/pts)"));
+    };
+    if let Source::New { fstype, options, attrs } = &op.source {
+        let mount = sys::mount::new_fs(fstype, options, *attrs)?;
+        let (master, slave) = tty::open_pty(mount.as_fd())?;
+        sys::raw::fchown(slave.as_raw_fd(), uid, u32::MAX).call(|| format!("fchown(pty, {uid})"))?;
+        if let Some(size) = size {
+            tty::set_size(master.as_fd(), size)?;
+        }
+        op.source = Source::Tree(mount);
+        return Ok((slave, master));
+    }
+    Err(Error::invalid("process.terminal", "the devpts is no new one"))
+}
+
+/// Duplicates to numbers of 3 and above, so that placing one at 0, 1, 2 never covers another.
+fn stdio(stdio: &Stdio, slave: Option<&OwnedFd>) -> Result<Vec<OwnedFd>, Error> {
+    let fds = match (stdio, slave) {
+        (Stdio::Fds(fds), _) => fds.to_vec(),
+        (_, Some(slave)) => vec![slave.as_fd(); 3],
+        _ => return Ok(Vec::new()),
+    };
+    fds.into_iter().map(owned).collect()
+}
+
+fn owned(fd: BorrowedFd) -> Result<OwnedFd, Error> {
+    Ok(fd.try_clone_to_owned().call(|| "fcntl(F_DUPFD_CLOEXEC)".into())?)
+}
+
+fn c_string(field: &str, text: impl Into<Vec<u8>>) -> Result<CString, Error> {
+    CString::new(text).map_err(|_| Error::invalid(field, "holds a NUL byte"))
+}
+
+/// What execvp(3) searches when the environment has no PATH.
+const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+impl ProcessPlan {
+    /// `stdio` empty: podrt's own 0, 1, 2.
+    pub fn new(
+        spec: &Spec,
+        process: &Process,
+        stdio: Vec<OwnedFd>,
+        terminal: bool,
+        seccomp_cache: Option<&Path>,
+    ) -> Result<(ProcessPlan, Vec<String>), Error> {
+        validate::process(process)?;
+        let (mut identity, mut warnings) = Identity::plan(process)?;
+        clamp_oom(&mut identity, &mut warnings);
+        let seccomp = match spec.linux().as_ref().and_then(|l| l.seccomp().as_ref()) {
+            Some(profile) => Some(seccomp::load(profile, seccomp_cache).map_err(|e| Error::Seccomp(e.to_string()))?),
+            None => None,
+        };
+        let args = process.args().as_deref().unwrap_or_default();
+        let env = process.env().as_deref().unwrap_or_default();
+        let numbers = match stdio.as_slice() {
+            [a, b, c] => [a.as_raw_fd(), b.as_raw_fd(), c.as_raw_fd()],
+            _ => [0, 1, 2],
+        };
+        let vector = |field: &str, list: &[String]| -> Result<Vector, Error> {
+            let strings = list.iter().enumerate().map(|(i, s)| c_string(&format!("{field}[{i}]"), s.as_bytes()));
+            Ok(Vector::new(strings.collect::<Result<_, _>>()?))
+        };
+        let plan = ProcessPlan {
+            identity,
+            seccomp,
+            argv: vector("process.args", args)?,
+            envp: vector("process.env", env)?,
+            candidates: candidates(args.first().map_or("", String::as_str), env)?,
+            cwd: sys::mount::c_path(process.cwd())?,
+            stdio: numbers,
+            stdio_owned: stdio,
+            terminal,
+        };
+        Ok((plan, warnings))
+    }
+}
+
+/// execvp(3)'s search, done ahead: the child only tries.
+fn candidates(command: &str, env: &[String]) -> Result<Vec<CString>, Error> {
+    let c = |p: &OsStr| {
+        use std::os::unix::ffi::OsStrExt;
+        c_string("process.args[0]", p.as_bytes())
+    };
+    if command.contains('/') {
+        return Ok(vec![c(OsStr::new(command))?]);
+    }
+    let path = env.iter().rev().find_map(|e| e.strip_prefix("PATH=")).filter(|p| !p.is_empty()).unwrap_or(DEFAULT_PATH);
+    path.split(':').map(|dir| c(Path::new(if dir.is_empty() { "." } else { dir }).join(command).as_os_str())).collect()
+}
+
+/// oom_score_adj may not go below where this process stands without CAP_SYS_RESOURCE (proc(5)): then that value, and a warning.
+fn clamp_oom(identity: &mut Identity, warnings: &mut Vec<String>) {
+    let Some(asked) = identity.oom_score_adj else { return };
+    let own: Option<i32> = std::fs::read_to_string("/proc/self/oom_score_adj").ok().and_then(|t| t.trim().parse().ok());
+    let may = caps::has_cap(None, caps::CapSet::Effective, caps::Capability::CAP_SYS_RESOURCE).unwrap_or(false);
+    if let Some(own) = own.filter(|own| asked < *own && !may) {
+        warnings.push(format!("process.oomScoreAdj: {asked} may not be set without CAP_SYS_RESOURCE; {own} is used"));
+        identity.oom_score_adj = Some(own);
+    }
+}

@@ -15,7 +15,7 @@ use crate::identity;
 use crate::rootfs::apply;
 use crate::sys::mount::{MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC, MOUNT_ATTR_NOSUID, PROC_SUPER_MAGIC};
 use crate::sys::raw::{self, Fd, Res};
-use crate::sys::{Errno, process};
+use crate::sys::{Errno, link, process};
 use std::os::fd::AsRawFd;
 
 /// What a failed child exits with; nobody is told but by the report.
@@ -107,7 +107,7 @@ fn birth(plan: &Plan) -> Result<Never, Fail> {
         raw::unshare(plan.unshare).at(Step::Unshare, 0)?;
     }
     if plan.loopback {
-        raw::loopback_up().at(Step::Loopback, 0)?;
+        link::lo_up().at(Step::Loopback, 0)?;
     }
     if let Some(name) = &plan.hostname {
         raw::sethostname(name).at(Step::Hostname, 0)?;

@@ -9,6 +9,7 @@ pub mod birth;
 pub mod bundle;
 
 pub mod exe;
+pub mod exec;
 pub mod init;
 pub mod namespaces;
 pub mod plan;

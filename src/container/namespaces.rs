@@ -31,7 +31,10 @@ impl Namespaces {
                 LinuxNamespaceType::Network => libc::CLONE_NEWNET,
                 LinuxNamespaceType::Pid => libc::CLONE_NEWPID,
                 other => {
-                    return Err(Error::invalid(field, format!("namespace type {other} is not supported yet by this version of podrt")));
+                    return Err(Error::invalid(
+                        field,
+                        format!("namespace type {other} is not supported yet by this version of podrt"),
+                    ));
                 }
             };
             if out.has(flag) {
@@ -47,7 +50,10 @@ impl Namespaces {
                     let got = process::namespace_type(fd.as_fd())
                         .map_err(|_| Error::invalid(format!("{field}.path"), format!("{} is no namespace", path.display())))?;
                     if got != flag {
-                        return Err(Error::invalid(format!("{field}.path"), format!("{} is no {} namespace", path.display(), ns.typ())));
+                        return Err(Error::invalid(
+                            format!("{field}.path"),
+                            format!("{} is no {} namespace", path.display(), ns.typ()),
+                        ));
                     }
                     out.joins.push(JoinFd { fd, flags: flag, words: format!("the {} namespace {}", ns.typ(), path.display()) });
                 }

@@ -143,7 +143,8 @@ impl Plan {
         for (key, value) in pairs {
             sysctls.push(sysctl::plan(key, value, ns.owned)?);
         }
-        let text = |s: &Option<String>| s.as_ref().filter(|s| !s.is_empty() && birth.join.is_none()).map(|s| s.clone().into_bytes());
+        let text =
+            |s: &Option<String>| s.as_ref().filter(|s| !s.is_empty() && birth.join.is_none()).map(|s| s.clone().into_bytes());
         Ok(Plan {
             id: birth.id.to_string(),
             memory: match (&birth.gate, ns.alone) {
@@ -224,7 +225,8 @@ impl Space {
 
 /// The container's devpts is made here, by the parent, so that the master never has to be sent back: the child mounts it.
 fn terminal(rootfs: &mut rootfs::Plan, size: Option<Size>, uid: u32) -> Result<(OwnedFd, OwnedFd), Error> {
-    let devpts = rootfs.mounts.iter_mut().find(|m| matches!(&m.source, Source::New { fstype, .. } if fstype.as_c_str() == c"devpts"));
+    let devpts =
+        rootfs.mounts.iter_mut().find(|m| matches!(&m.source, Source::New { fstype, .. } if fstype.as_c_str() == c"devpts"));
     let Some(op) = devpts else {
         return Err(Error::invalid("process.terminal", "is true, but mounts has no devpts (want one at /dev/pts)"));
     };

@@ -55,7 +55,9 @@ pub fn plan(key: &str, value: &str, owned: i32) -> Result<Sysctl, Error> {
     }
     match namespace(&dotted) {
         Some(ns) if owned & ns != 0 => {}
-        Some(_) => return Err(Error::invalid(field(), "belongs to a namespace of the host (want a namespace of the container's own)")),
+        Some(_) => {
+            return Err(Error::invalid(field(), "belongs to a namespace of the host (want a namespace of the container's own)"));
+        }
         None => return Err(Error::invalid(field(), "is the host's: it belongs to no namespace")),
     }
     let path = CString::new(format!("sys/{path}")).map_err(|_| Error::invalid(field(), "holds a NUL byte"))?;

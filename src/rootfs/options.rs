@@ -47,12 +47,8 @@ const ATTRS: &[(&str, u64, u64)] = &[
     ("symfollow", 0, MOUNT_ATTR_NOSYMFOLLOW),
 ];
 
-const PROPAGATION: &[(&str, u64)] = &[
-    ("private", libc::MS_PRIVATE),
-    ("shared", libc::MS_SHARED),
-    ("slave", libc::MS_SLAVE),
-    ("unbindable", libc::MS_UNBINDABLE),
-];
+const PROPAGATION: &[(&str, u64)] =
+    &[("private", libc::MS_PRIVATE), ("shared", libc::MS_SHARED), ("slave", libc::MS_SLAVE), ("unbindable", libc::MS_UNBINDABLE)];
 
 /// A propagation word, `shared` or `rshared`: the flag, and whether it is recursive.
 pub fn propagation(word: &str) -> Option<(u64, bool)> {

@@ -113,7 +113,10 @@ impl Plan {
         let root_propagation = match declared {
             None => (libc::MS_SLAVE, true),
             Some(word) => propagation(word).ok_or_else(|| {
-                Error::invalid("linux.rootfsPropagation", format!("unknown value {word:?} (want private, slave, shared or unbindable, or these with a leading r)"))
+                Error::invalid(
+                    "linux.rootfsPropagation",
+                    format!("unknown value {word:?} (want private, slave, shared or unbindable, or these with a leading r)"),
+                )
             })?,
         };
         let keeps_peers = root_propagation.0 == libc::MS_SHARED;
@@ -122,7 +125,8 @@ impl Plan {
             mounts.push(mount_op(i, m, bundle, base, keeps_peers, &mut warnings)?);
         }
         let own_dev = !spec.mounts().iter().flatten().any(|m| {
-            clean(m.destination()) == Path::new("/dev") && Options::parse(m.options().as_deref().unwrap_or_default()).is_ok_and(|o| o.bind)
+            clean(m.destination()) == Path::new("/dev")
+                && Options::parse(m.options().as_deref().unwrap_or_default()).is_ok_and(|o| o.bind)
         });
         let console = spec.process().as_ref().and_then(|p| p.terminal()).unwrap_or(false);
         let paths = |list: Option<&Vec<String>>, field: &str| -> Result<Vec<CString>, Error> {
@@ -188,8 +192,11 @@ fn open_root(root: &Root, keeps_peers: bool) -> Result<OwnedFd, Error> {
     match root {
         Root::Direct(path) => {
             let c = c_path(path).map_err(Error::sys("root.path"))?;
-            let fd = mount::clone_tree(&c, true)
-                .map_err(|e| Error::Source { field: "root.path".into(), source_path: path.display().to_string(), errno: e.errno })?;
+            let fd = mount::clone_tree(&c, true).map_err(|e| Error::Source {
+                field: "root.path".into(),
+                source_path: path.display().to_string(),
+                errno: e.errno,
+            })?;
             if !keeps_peers {
                 let attr = MountAttr { propagation: libc::MS_SLAVE, ..MountAttr::default() };
                 mount::set_attr(fd.as_fd(), &attr, true).map_err(Error::sys("root.path"))?;
@@ -203,13 +210,8 @@ fn open_root(root: &Root, keeps_peers: bool) -> Result<OwnedFd, Error> {
 /// Folders go in as short /proc/self/fd paths: an fsconfig string ends at 256 bytes. `volatile`: the upper lives as long as one attempt.
 fn overlay(lower: &Path, upper: &Path, work: &Path) -> crate::sys::Result<OwnedFd> {
     use std::os::fd::AsRawFd;
-    let open = |p: &Path| {
-        std::fs::OpenOptions::new()
-            .read(true)
-            .custom_flags_dir()
-            .open(p)
-            .call(|| format!("open({})", p.display()))
-    };
+    let open =
+        |p: &Path| std::fs::OpenOptions::new().read(true).custom_flags_dir().open(p).call(|| format!("open({})", p.display()));
     let (l, u, w) = (open(lower)?, open(upper)?, open(work)?);
     let by_fd = |f: &std::fs::File| c_path(format!("/proc/self/fd/{}", f.as_raw_fd()));
     let option = |k: &CStr, v: CString| (CString::from(k), Some(v));
@@ -325,7 +327,11 @@ fn check_proc(at: &Path, fstype: &str, source: Option<&Path>, field: &str) -> Re
     }
     if at == Path::new("/proc") {
         let of_proc = fstype == "proc" || source.is_some_and(|s| is_procfs(s));
-        return if of_proc { Ok(()) } else { Err(Error::invalid(format!("{field}.destination"), "only a proc file system may be mounted at /proc")) };
+        return if of_proc {
+            Ok(())
+        } else {
+            Err(Error::invalid(format!("{field}.destination"), "only a proc file system may be mounted at /proc"))
+        };
     }
     if PROC_ALLOWED.iter().any(|p| at == Path::new(p)) {
         return Ok(());
@@ -335,15 +341,17 @@ fn check_proc(at: &Path, fstype: &str, source: Option<&Path>, field: &str) -> Re
 
 fn is_procfs(path: &Path) -> bool {
     use std::os::fd::AsRawFd;
-    std::fs::File::open(path)
-        .is_ok_and(|f| crate::sys::raw::fstatfs_type(f.as_raw_fd()) == Ok(mount::PROC_SUPER_MAGIC))
+    std::fs::File::open(path).is_ok_and(|f| crate::sys::raw::fstatfs_type(f.as_raw_fd()) == Ok(mount::PROC_SUPER_MAGIC))
 }
 
 /// A tree of the host, cloned and given its attributes before the child sees it.
 fn bind(source: &Path, options: &Options, keeps_peers: bool, field: &str) -> Result<(Source, Kind), Error> {
     let c = c_path(source).map_err(Error::sys(format!("{field}.source")))?;
-    let fd = mount::clone_tree(&c, options.recursive_bind)
-        .map_err(|e| Error::Source { field: field.into(), source_path: source.display().to_string(), errno: e.errno })?;
+    let fd = mount::clone_tree(&c, options.recursive_bind).map_err(|e| Error::Source {
+        field: field.into(),
+        source_path: source.display().to_string(),
+        errno: e.errno,
+    })?;
     let file = std::fs::File::from(fd.try_clone().map_err(|e| Error::invalid(field, e.to_string()))?);
     let kind = if file.metadata().is_ok_and(|m| m.is_dir()) { Kind::Dir } else { Kind::File };
     let set = |attr: &MountAttr, recursive| mount::set_attr(fd.as_fd(), attr, recursive).map_err(Error::sys(field));
@@ -375,7 +383,9 @@ fn new_fs(fstype: &str, m: &Mount, options: &options::Options, field: &str) -> R
     }
     for (k, v) in &options.data {
         // cgroup v1's controllers and names, which engines write for both versions.
-        if name != "cgroup2" || matches!(k.to_str(), Ok("nsdelegate" | "favordynmods" | "memory_localevents" | "memory_recursiveprot")) {
+        if name != "cgroup2"
+            || matches!(k.to_str(), Ok("nsdelegate" | "favordynmods" | "memory_localevents" | "memory_recursiveprot"))
+        {
             params.push((k.clone(), v.clone()));
         }
     }
@@ -407,9 +417,13 @@ fn nodes(devices: Option<&Vec<LinuxDevice>>, own_dev: bool) -> Result<Vec<Node>,
             LinuxDeviceType::B => libc::S_IFBLK,
             LinuxDeviceType::C | LinuxDeviceType::U => libc::S_IFCHR,
             LinuxDeviceType::P => libc::S_IFIFO,
-            LinuxDeviceType::A => return Err(Error::invalid(format!("{field}.type"), "\"a\" is no type of a device node (want b, c, u or p)")),
+            LinuxDeviceType::A => {
+                return Err(Error::invalid(format!("{field}.type"), "\"a\" is no type of a device node (want b, c, u or p)"));
+            }
         };
-        let number = |n: i64, what: &str| u32::try_from(n).map_err(|_| Error::invalid(format!("{field}.{what}"), format!("{n} is out of range")));
+        let number = |n: i64, what: &str| {
+            u32::try_from(n).map_err(|_| Error::invalid(format!("{field}.{what}"), format!("{n} is out of range")))
+        };
         let dev = if kind == libc::S_IFIFO { 0 } else { libc::makedev(number(d.major(), "major")?, number(d.minor(), "minor")?) };
         let node = Node {
             path: relative(d.path(), &field)?,

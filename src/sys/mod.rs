@@ -9,9 +9,13 @@ pub mod clone;
 pub mod errno;
 pub mod event;
 pub mod fault;
+pub mod fs;
 pub mod link;
 pub mod lock;
 pub mod mount;
 pub mod process;
 pub mod raw;
+pub mod socket;
 pub mod tty;
+
+pub use errno::{Errno, Error, Result};

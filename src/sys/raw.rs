@@ -386,12 +386,13 @@ pub fn kill(pid: i32, signal: i32) -> Res {
 /// A NULL-terminated vector of C strings for exec, that owns them.
 pub struct Vector {
     strings: Vec<std::ffi::CString>,
-    pointers: Vec<*const libc::c_char>,
+    /// Addresses of `strings`' own heap buffers, and a null at the end; numbers, so that a plan that holds them may be shared.
+    pointers: Vec<usize>,
 }
 
 impl Vector {
     pub fn new(strings: Vec<std::ffi::CString>) -> Vector {
-        let pointers = strings.iter().map(|s| s.as_ptr()).chain([std::ptr::null()]).collect();
+        let pointers = strings.iter().map(|s| s.as_ptr() as usize).chain([0]).collect();
         Vector { strings, pointers }
     }
 
@@ -400,7 +401,7 @@ impl Vector {
     }
 
     fn as_ptr(&self) -> *const *const libc::c_char {
-        self.pointers.as_ptr()
+        self.pointers.as_ptr().cast()
     }
 }
 
@@ -408,19 +409,6 @@ impl std::fmt::Debug for Vector {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.strings.fmt(f)
     }
-}
-
-/// Brings `lo` up in this network namespace (netdevice(7) `SIOCSIFFLAGS`).
-pub fn loopback_up() -> Res {
-    // struct ifreq: 16 bytes of name, then the flags.
-    let mut ifreq = [0u8; 40];
-    ifreq[..2].copy_from_slice(b"lo");
-    let flags = (libc::IFF_UP | libc::IFF_RUNNING) as u16;
-    ifreq[16..18].copy_from_slice(&flags.to_ne_bytes());
-    let socket = sc!(SYS_socket, libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0)? as Fd;
-    let done = sc!(SYS_ioctl, socket, libc::SIOCSIFFLAGS, ifreq.as_ptr()).map(drop);
-    close(socket);
-    done
 }
 
 /// keyctl(2) `KEYCTL_JOIN_SESSION_KEYRING`: a new session keyring, so that the caller's keys do not follow.

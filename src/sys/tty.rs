@@ -16,7 +16,8 @@ pub struct Size {
 ///
 /// The slave is opened through the master (`TIOCGPTPEER`), never by name.
 pub fn open_pty(devpts: BorrowedFd) -> Result<(OwnedFd, OwnedFd)> {
-    let master = raw::openat(devpts.as_raw_fd(), c"ptmx", libc::O_RDWR | libc::O_NOCTTY, 0).call(|| "open(devpts ptmx)".into())?;
+    let master =
+        raw::openat(devpts.as_raw_fd(), c"ptmx", libc::O_RDWR | libc::O_NOCTTY, 0).call(|| "open(devpts ptmx)".into())?;
     // SAFETY: the kernel has just made it for us.
     let master = unsafe { OwnedFd::from_raw_fd(master) };
     let unlock = 0i32;

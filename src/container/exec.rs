@@ -1,0 +1,169 @@
+//! A further process in a running container: all its namespaces are joined, its cgroup, and the same confinement as init's.
+
+use super::init::{self, At, Fail, Report};
+use super::plan::{ProcessPlan, Stdio};
+use super::{Born, Error, Step, birth};
+use crate::sys::clone::{self, Flags, Memory};
+use crate::sys::errno::Call;
+use crate::sys::tty;
+use crate::sys::{fs, process, raw};
+use oci_spec::runtime::{Process, Spec};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+/// What an exec is asked for.
+pub struct Exec<'a> {
+    /// The container's init, by number and by pidfd. The caller has checked that they are one.
+    pub init_pid: i32,
+    pub init: BorrowedFd<'a>,
+    /// The container's final config.json: seccomp comes from it.
+    pub spec: &'a Spec,
+    pub process: &'a Process,
+    pub cgroup: BorrowedFd<'a>,
+    pub stdio: Stdio<'a>,
+    pub seccomp_cache: Option<&'a Path>,
+}
+
+#[derive(Debug)]
+struct Plan {
+    init: OwnedFd,
+    joins: i32,
+    process: ProcessPlan,
+    report: raw::Fd,
+}
+
+const DEVPTS_SUPER_MAGIC: i64 = 0x1cd1;
+
+/// Every namespace kind that a container may have of its own, as /proc/PID/ns names it. The PID namespace is joined by the parent.
+const KINDS: &[(&str, i32)] = &[
+    ("mnt", libc::CLONE_NEWNS),
+    ("net", libc::CLONE_NEWNET),
+    ("ipc", libc::CLONE_NEWIPC),
+    ("uts", libc::CLONE_NEWUTS),
+    ("cgroup", libc::CLONE_NEWCGROUP),
+    ("pid", libc::CLONE_NEWPID),
+];
+
+/// The container's root folder, as a path fd that nothing inside can lead out of.
+pub fn root_of(init_pid: i32, init: BorrowedFd) -> Result<OwnedFd, Error> {
+    let path = crate::sys::mount::c_path(format!("/proc/{init_pid}/root"))?;
+    let fd = fs::open(&path, libc::O_PATH | libc::O_DIRECTORY)?;
+    // The number may have gone to a stranger meanwhile; the pidfd has not.
+    process::pidfd_signal(init, 0)?;
+    Ok(fd)
+}
+
+/// Starts `process` in the container.
+pub fn start(exec: &Exec) -> Result<Born, Error> {
+    let (slave, console) = match &exec.stdio {
+        Stdio::Terminal(size) => {
+            let (slave, master) = terminal(exec, *size)?;
+            (Some(slave), Some(master))
+        }
+        _ => (None, None),
+    };
+    let fds = match (&exec.stdio, &slave) {
+        (Stdio::Fds(fds), _) => fds.to_vec(),
+        (_, Some(slave)) => vec![slave.as_fd(); 3],
+        _ => Vec::new(),
+    };
+    let stdio = fds.into_iter().map(|fd| fd.try_clone_to_owned().call(|| "fcntl(F_DUPFD_CLOEXEC)".into()));
+    let stdio = stdio.collect::<Result<Vec<_>, _>>()?;
+    let (process_plan, warnings) = ProcessPlan::new(exec.spec, exec.process, stdio, slave.is_some(), exec.seccomp_cache)?;
+    let joins = differing(exec.init_pid)?;
+    let (report, write_end) = birth::pipe()?;
+    let plan = Plan {
+        init: exec.init.try_clone_to_owned().call(|| "fcntl(F_DUPFD_CLOEXEC)".into())?,
+        joins: joins & !libc::CLONE_NEWPID,
+        process: process_plan,
+        report: write_end.as_raw_fd(),
+    };
+    // A copy of this process's memory: others live in that PID namespace, and one that may trace would reach a shared one.
+    let spawn = || {
+        birth::blocked(|| clone::spawn_scoped(Memory::Copied, Flags { namespaces: 0, cgroup: Some(exec.cgroup) }, entry, &plan))
+    };
+    let child = if joins & libc::CLONE_NEWPID != 0 {
+        let own = std::fs::File::open("/proc/self/ns/pid").call(|| "open(/proc/self/ns/pid)".into())?;
+        process::setns(exec.init, libc::CLONE_NEWPID)?;
+        let child = spawn();
+        process::setns(own.as_fd(), libc::CLONE_NEWPID)?;
+        child?
+    } else {
+        spawn()?
+    };
+    drop(write_end);
+    birth::listen(report, false, &child, |step, item| match Step::from_number(step) {
+        Some(s) => (s, words(s, &plan, item)),
+        None => (Step::Exec, format!("step {step}")),
+    })?;
+    Ok(Born { pid: child.pid, pidfd: child.pidfd, console, warnings })
+}
+
+/// Which of the container's namespaces are not this process's.
+fn differing(pid: i32) -> Result<i32, Error> {
+    use std::os::unix::fs::MetadataExt;
+    let inode = |pid: &str, kind: &str| {
+        let path = format!("/proc/{pid}/ns/{kind}");
+        std::fs::metadata(&path).map(|m| (m.dev(), m.ino())).call(|| path)
+    };
+    let mut flags = 0;
+    for (kind, flag) in KINDS {
+        if inode(&pid.to_string(), kind)? != inode("self", kind)? {
+            flags |= flag;
+        }
+    }
+    Ok(flags)
+}
+
+/// A pty of the container's own devpts.
+fn terminal(exec: &Exec, size: Option<tty::Size>) -> Result<(OwnedFd, OwnedFd), Error> {
+    let root = root_of(exec.init_pid, exec.init)?;
+    let resolve = fs::RESOLVE_IN_ROOT | fs::RESOLVE_NO_SYMLINKS;
+    let devpts = fs::open_at(root.as_fd(), c"dev/pts", libc::O_PATH | libc::O_DIRECTORY, resolve)?;
+    if raw::fstatfs_type(devpts.as_raw_fd()) != Ok(DEVPTS_SUPER_MAGIC) {
+        return Err(Error::invalid("process.terminal", "the container has no devpts at /dev/pts"));
+    }
+    let (master, slave) = tty::open_pty(devpts.as_fd())?;
+    raw::fchown(slave.as_raw_fd(), exec.process.user().uid(), u32::MAX).call(|| "fchown(pty)".into())?;
+    if let Some(size) = size {
+        tty::set_size(master.as_fd(), size)?;
+    }
+    Ok((slave, master))
+}
+
+fn words(step: Step, plan: &Plan, item: u16) -> String {
+    match step {
+        Step::Identity(s) => s.words(item as u8, &plan.process.identity),
+        Step::Join => "join the container's namespaces".into(),
+        Step::Cwd => format!("change to process.cwd {}", plan.process.cwd.to_string_lossy()),
+        Step::Exec => {
+            format!("exec {}", plan.process.argv.strings().first().map_or("".into(), |a| a.to_string_lossy().into_owned()))
+        }
+        Step::Session => "start a session".into(),
+        Step::Seccomp => "load the seccomp filter".into(),
+        Step::Terminal => "set the controlling terminal".into(),
+        other => format!("{other:?}").to_lowercase(),
+    }
+}
+
+extern "C" fn entry(plan: &Plan) -> i32 {
+    let (step, item, errno) = match enter(plan) {
+        Ok(never) => match never {},
+        Err(fail) => fail,
+    };
+    let report = Report::Failed { step: step.number(), item, errno: errno.0 };
+    let _ = raw::write(plan.report, &report.encode());
+    127
+}
+
+fn enter(plan: &Plan) -> Result<init::Never, Fail> {
+    init::close_on_exec().at(Step::CloseRange, 0)?;
+    // Until exec nothing inside may look into this process: its /proc/PID is root's, and tracing needs the host's CAP_SYS_PTRACE
+    // (CVE-2016-9962).
+    raw::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0).map(drop).at(Step::CloseRange, 1)?;
+    raw::reset_signals();
+    raw::setsid().at(Step::Session, 0)?;
+    raw::setns(plan.init.as_raw_fd(), plan.joins).at(Step::Join, 0)?;
+    init::stdio(&plan.process)?;
+    init::confine(&plan.process, || Ok(()))
+}

@@ -1,0 +1,145 @@
+//! The caller's end of the control protocol: blocking, one thing at a time.
+
+use super::control::{Answer, ContainerInfo, Hello, Outcome, Request, SOCKET, Stage, Verb, WatchEvent, frame};
+use super::error::{Code, Error, Result};
+use super::status::PodStatusModel;
+use crate::store::Sandbox;
+use crate::sys::{Errno, event, socket};
+use std::fs::File;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
+
+#[derive(Debug)]
+pub struct Client {
+    fd: OwnedFd,
+    decoder: frame::Decoder,
+    hello: Hello,
+    next: u64,
+}
+
+impl Client {
+    /// Errors: Unavailable where no supervisor listens.
+    pub fn connect(sandbox: &Sandbox) -> Result<Client> {
+        let gone = || Error::new(Code::Unavailable, format!("sandbox {}: its supervisor is gone", sandbox.id));
+        let dir = File::open(&sandbox.dir).map_err(|_| gone())?;
+        let fd = match socket::connect(dir.as_fd(), SOCKET) {
+            Err(e) if matches!(e.errno, Errno::ENOENT | Errno::ECONNREFUSED) => return Err(gone()),
+            other => other?,
+        };
+        let mut client = Client {
+            fd,
+            decoder: frame::Decoder::default(),
+            hello: Hello { protocol: 0, build: String::new(), sandbox: String::new(), boot_id: String::new() },
+            next: 1,
+        };
+        client.hello = client.read(Some(Duration::from_secs(10)))?;
+        Ok(client)
+    }
+
+    /// Whom one talks to.
+    pub fn hello(&self) -> &Hello {
+        &self.hello
+    }
+
+    /// For poll(2): readable when an event of a watch has come.
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+
+    pub fn status(&mut self) -> Result<PodStatusModel> {
+        decode(self.call(&Verb::Status {}, Some(Duration::from_secs(10)))?)
+    }
+
+    pub fn containers(&mut self) -> Result<Vec<ContainerInfo>> {
+        decode(self.call(&Verb::ContainerList {}, Some(Duration::from_secs(10)))?)
+    }
+
+    /// Waits until the pod has come so far. Errors: DeadlineExceeded; Aborted when it can no longer come there.
+    pub fn wait(&mut self, until: Stage, deadline: Option<Duration>) -> Result<()> {
+        self.call(&Verb::Wait { until }, deadline).map(drop)
+    }
+
+    /// `grace` in seconds, None is the spec's. With `wait`, returns when nothing is left of the pod.
+    pub fn delete(&mut self, grace: Option<u64>, wait: bool, deadline: Option<Duration>) -> Result<()> {
+        self.call(&Verb::DeletePod { grace, wait }, deadline).map(drop)
+    }
+
+    pub fn shutdown(&mut self, deadline: Option<Duration>) -> Result<()> {
+        self.call(&Verb::Shutdown {}, deadline).map(drop)
+    }
+
+    /// From here on the connection carries the events after `from`: take them with [`Client::next_event`].
+    pub fn watch(&mut self, from: u64) -> Result<()> {
+        self.send(&Verb::Watch { from }, None).map(drop)
+    }
+
+    /// The next event of the watch; None when the supervisor has closed (the pod is gone, or it died).
+    pub fn next_event(&mut self, deadline: Option<Duration>) -> Result<Option<WatchEvent>> {
+        match self.read::<Answer>(deadline) {
+            Ok(Answer { result: Outcome::Event(event), .. }) => Ok(Some(event)),
+            Ok(Answer { result: Outcome::Error(e), .. }) => Err(e),
+            Ok(Answer { result: Outcome::Ok(_), .. }) => Err(Error::internal("an answer instead of an event")),
+            Err(e) if e.code == Code::Unavailable => Ok(None),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// One request and its answer.
+    pub fn call(&mut self, verb: &Verb, deadline: Option<Duration>) -> Result<serde_json::Value> {
+        let id = self.send(verb, deadline)?;
+        // The supervisor keeps the deadline; a little more for its answer to come.
+        let patience = deadline.map(|d| d + Duration::from_secs(2));
+        let end = patience.map(|p| event::monotonic() + p.as_nanos() as u64);
+        loop {
+            let left = end.map(|e| Duration::from_nanos(e.saturating_sub(event::monotonic())));
+            match self.read::<Answer>(left)? {
+                Answer { id: i, result: Outcome::Ok(value) } if i == id => return Ok(value),
+                Answer { id: i, result: Outcome::Error(e) } if i == id => return Err(e),
+                _ => continue,
+            }
+        }
+    }
+
+    fn send(&mut self, verb: &Verb, deadline: Option<Duration>) -> Result<u64> {
+        let id = self.next;
+        self.next += 1;
+        let millis = deadline.map(|d| d.as_millis().min(u64::MAX as u128) as u64);
+        let frame = frame::encode(&Request::new(id, verb, millis))?;
+        let mut rest = frame.as_slice();
+        while !rest.is_empty() {
+            match socket::send(self.fd.as_fd(), rest, &[]) {
+                Ok(n) => rest = &rest[n..],
+                Err(Errno::EPIPE | Errno::ECONNRESET) => return Err(self.lost()),
+                Err(e) => return Err(Error::internal(format!("send: {e}")).with_errno(Some(e))),
+            }
+        }
+        Ok(id)
+    }
+
+    fn read<T: serde::de::DeserializeOwned>(&mut self, deadline: Option<Duration>) -> Result<T> {
+        let end = deadline.map(|d| event::monotonic().saturating_add(d.as_nanos() as u64));
+        loop {
+            if let Some(value) = self.decoder.next_value()? {
+                return Ok(value);
+            }
+            let left = end.map(|e| e.saturating_sub(event::monotonic()).div_ceil(1_000_000));
+            if !event::poll_in(self.fd.as_fd(), left).map_err(|e| Error::internal(format!("poll: {e}")))? {
+                return Err(Error::new(Code::DeadlineExceeded, "no answer from the supervisor in time"));
+            }
+            let mut chunk = [0; 16 << 10];
+            match crate::sys::raw::read(self.fd.as_raw_fd(), &mut chunk) {
+                Ok(0) | Err(Errno::ECONNRESET) => return Err(self.lost()),
+                Ok(n) => self.decoder.feed(&chunk[..n]),
+                Err(e) => return Err(Error::internal(format!("read: {e}")).with_errno(Some(e))),
+            }
+        }
+    }
+
+    fn lost(&self) -> Error {
+        Error::new(Code::Unavailable, format!("sandbox {}: its supervisor has closed the connection", self.hello.sandbox))
+    }
+}
+
+fn decode<T: serde::de::DeserializeOwned>(value: serde_json::Value) -> Result<T> {
+    serde_json::from_value(value).map_err(|e| Error::internal(format!("an answer that cannot be read: {e}")))
+}

@@ -12,7 +12,8 @@ fn main() {
     let variable = |name: &str| std::env::var(name).unwrap_or_else(|_| panic!("cargo sets {name}"));
     let out = PathBuf::from(variable("OUT_DIR")).join("pause");
     // One read-only segment, no start files, nothing linked: what is not there cannot be mapped.
-    let linking = "-nostartfiles -nostdlib -static -Wl,-n,--build-id=none,--no-eh-frame-hdr,-z,norelro,-z,noexecstack,--gc-sections";
+    let linking =
+        "-nostartfiles -nostdlib -static -Wl,-n,--build-id=none,--no-eh-frame-hdr,-z,norelro,-z,noexecstack,--gc-sections";
     let mut rustc = Command::new(variable("RUSTC"));
     rustc
         .args(["--edition=2024", "--crate-type=bin", "--crate-name=pause", "--target", &variable("TARGET")])

@@ -83,8 +83,7 @@ pub fn birth(spec: &SandboxSpec, cgroup: BorrowedFd) -> Result<Pause> {
     let alive = |step: &str| -> Result<Pause> {
         fault::point(step)?;
         let kinds = ["net", "ipc", "uts", "mnt", "pid", "cgroup"];
-        let namespaces =
-            kinds.iter().filter_map(|k| Some((k.to_string(), store::process::namespace(child.pid, k)?))).collect();
+        let namespaces = kinds.iter().filter_map(|k| Some((k.to_string(), store::process::namespace(child.pid, k)?))).collect();
         let process = Process::of(child.pid).ok_or_else(|| Error::internal("pause: ended at once"))?;
         Ok(Pause { process, pidfd: child.pidfd.try_clone().call(|| "dup(pidfd)".into())?, joins, namespaces })
     };
@@ -162,7 +161,18 @@ fn sysctl_path(key: &str, joins: i32) -> Result<CString> {
     if !key.bytes().all(safe) || key.split(['.', '/']).any(str::is_empty) {
         return Err(wrong("is not a dotted name"));
     }
-    let path: String = key.chars().map(|ch| if ch == '.' { '/' } else if ch == '/' { '.' } else { ch }).collect();
+    let path: String = key
+        .chars()
+        .map(|ch| {
+            if ch == '.' {
+                '/'
+            } else if ch == '/' {
+                '.'
+            } else {
+                ch
+            }
+        })
+        .collect();
     c(format!("sys/{path}"))
 }
 
@@ -199,7 +209,6 @@ struct Plan {
     item: AtomicUsize,
     errno: AtomicI32,
 }
-
 
 /// The child's steps, in order; the number is the index.
 const STEPS: [&str; 12] = [
@@ -311,7 +320,10 @@ mod tests {
         ] {
             assert!(sysctl_path(key, joins).is_err(), "{key}");
         }
-        assert_eq!(sysctl_path("net.ipv4.conf.eth0/1.forwarding", own).unwrap().as_c_str(), c"sys/net/ipv4/conf/eth0.1/forwarding");
+        assert_eq!(
+            sysctl_path("net.ipv4.conf.eth0/1.forwarding", own).unwrap().as_c_str(),
+            c"sys/net/ipv4/conf/eth0.1/forwarding"
+        );
         assert_eq!(sysctl_path("kernel.sem", own).unwrap().as_c_str(), c"sys/kernel/sem");
     }
 }

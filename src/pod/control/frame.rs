@@ -50,7 +50,9 @@ impl Decoder {
     /// The next whole frame as a value.
     pub fn next_value<T: serde::de::DeserializeOwned>(&mut self) -> Result<Option<T>> {
         let Some(frame) = self.next_frame()? else { return Ok(None) };
-        serde_json::from_slice(&frame).map(Some).map_err(|e| Error::new(Code::InvalidArgument, format!("a frame that cannot be read: {e}")))
+        serde_json::from_slice(&frame)
+            .map(Some)
+            .map_err(|e| Error::new(Code::InvalidArgument, format!("a frame that cannot be read: {e}")))
     }
 }
 

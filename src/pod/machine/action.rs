@@ -27,9 +27,9 @@ pub enum Action {
     /// The one timer: send `Event::Timer` when the monotonic clock reaches it (nanoseconds); None disarms. Only sent when it
     /// changes.
     SetTimer(Option<u64>),
-    /// Something happened that a watcher may want to see; `Machine::events` has it, counted.
+    /// Something happened that a watcher may want to see; [`Machine::events`](super::Machine::events) has it, counted.
     Event(EventRecord),
-    /// `Machine::status` or the state worth storing has changed; comes once, last but for `Done`.
+    /// [`Machine::status`](super::Machine::status) or the state worth storing has changed; comes once, last but for `Done`.
     StatusChanged,
     /// Nothing of the pod is left running and nothing will start: the last action of the pod's life. `deleted`: its folder may go
     /// too; else it stays to be read, and a `Delete` that follows is answered with `Done { deleted: true }`.

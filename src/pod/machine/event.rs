@@ -94,8 +94,8 @@ impl StartFailure {
 /// What a supervisor started again found of a sandbox.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SandboxFound {
-    /// Pause lives.
-    Alive,
+    /// Pause lives, and the network is set up.
+    Alive { ips: Vec<String> },
     /// It ended, or its making was cut off; what was left of it has been removed.
     Gone,
 }

@@ -137,6 +137,22 @@ impl State {
         }
     }
 
+    /// When a back-off ends, in monotonic nanoseconds.
+    pub fn due(&self) -> Option<u64> {
+        match self {
+            State::BackOff { until, .. } => Some(*until),
+            _ => None,
+        }
+    }
+
+    /// When SIGKILL follows the stop signal, in monotonic nanoseconds.
+    pub fn patience(&self) -> Option<u64> {
+        match self {
+            State::Stopping(_, stop) if stop.stage != Stage::Killed => Some(stop.until),
+            _ => None,
+        }
+    }
+
     /// Its startup is over (status.started).
     pub fn is_started(&self) -> bool {
         self.run().is_some_and(|run| run.health != Health::Starting)
@@ -162,9 +178,10 @@ pub enum Sandbox {
     Ready {
         attempt: u32,
     },
-    /// Pause is dead; the containers are being ended.
+    /// Pause is dead; the containers are being ended, with a grace period until `until` (monotonic nanoseconds).
     Lost {
         attempt: u32,
+        until: u64,
     },
     /// `StopSandbox` was asked for and is not answered.
     Stopping {
@@ -179,7 +196,7 @@ impl Sandbox {
             | Sandbox::Making { attempt }
             | Sandbox::BackOff { attempt, .. }
             | Sandbox::Ready { attempt }
-            | Sandbox::Lost { attempt }
+            | Sandbox::Lost { attempt, .. }
             | Sandbox::Stopping { attempt } => attempt,
         }
     }
@@ -214,8 +231,8 @@ pub enum Life {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ending {
     pub why: Why,
-    /// Monotonic nanoseconds: the end of the grace period, which all containers share.
-    pub until: u64,
+    /// Monotonic nanoseconds: the end of the grace period, which all containers share. None is no grace: SIGKILL for all.
+    pub until: Option<u64>,
 }
 
 /// Why a pod ends. What comes first decides the phase; a deletion may only shorten it.

@@ -5,7 +5,9 @@
 //!   thread-local storage. They return [`Errno`] alone: the child speaks numbers.
 //! * the rest: for the parent, returning [`Error`], which carries the call with its arguments.
 
+pub mod bpf;
 pub mod clone;
+pub mod dir;
 pub mod errno;
 pub mod event;
 pub mod fault;

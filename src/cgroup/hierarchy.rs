@@ -1,0 +1,239 @@
+//! Where cgroup v2 is mounted, what it can do, and the parent cgroup under which podrt works.
+
+use super::controller::Controller;
+use super::error::{Error, Result};
+use super::group::Cgroup;
+use super::limits::Limits;
+use crate::sys::{Errno, raw};
+use std::collections::BTreeSet;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+/// CGROUP2_SUPER_MAGIC of magic.h.
+const MAGIC: i64 = 0x6367_7270;
+const USUAL: &str = "/sys/fs/cgroup";
+/// Where the processes of a cgroup namespace's root go, so that the root can hand out controllers.
+const LEAF: &str = "podrt.init";
+
+/// The cgroup v2 tree as this process sees it. All paths of [`Cgroup`]s begin at its mount point.
+#[derive(Debug)]
+pub struct Hierarchy {
+    mountpoint: PathBuf,
+    root: OwnedFd,
+    controllers: BTreeSet<Controller>,
+}
+
+impl Hierarchy {
+    /// Finds the tree: the usual place if the kernel says that cgroup v2 is there, else the best one of /proc/self/mountinfo,
+    /// as on hybrid hosts, where v2 lies beside v1 and some or all controllers are v1's.
+    pub fn discover() -> Result<Hierarchy> {
+        if let Some(found) = Hierarchy::at(Path::new(USUAL)) {
+            return Ok(found);
+        }
+        let text = std::fs::read_to_string("/proc/self/mountinfo").map_err(|e| Error::Call {
+            path: "/".into(),
+            what: "read /proc/self/mountinfo".into(),
+            errno: e.into(),
+        })?;
+        candidates(&text).iter().find_map(|path| Hierarchy::at(path)).ok_or(Error::NoHierarchy)
+    }
+
+    /// The tree mounted at that path; None if it is not there or something else covers it.
+    fn at(path: &Path) -> Option<Hierarchy> {
+        let root: OwnedFd = std::fs::File::open(path).ok()?.into();
+        if raw::fstatfs_type(root.as_raw_fd()).ok()? != MAGIC {
+            return None;
+        }
+        let text = super::group::read_at(root.as_fd(), c"cgroup.controllers").ok()?;
+        Some(Hierarchy { mountpoint: path.into(), root, controllers: Controller::set(&text) })
+    }
+
+    /// What the tree's root can hand out. Without `cgroup_no_v1` a hybrid host's v1 hierarchies hold the rest.
+    pub fn controllers(&self) -> &BTreeSet<Controller> {
+        &self.controllers
+    }
+
+    /// Controllers that the limits need and this tree lacks.
+    pub fn missing(&self, limits: &Limits) -> Vec<Controller> {
+        limits.controllers().difference(&self.controllers).copied().collect()
+    }
+
+    /// [`Hierarchy::missing`] as the error that says what to do about the first of them, before anything is made.
+    pub fn check(&self, limits: &Limits) -> Result<()> {
+        let missing = self.missing(limits);
+        let Some(&controller) = missing.first() else { return Ok(()) };
+        let files = limits.files();
+        let file = files.iter().map(|(f, _)| f).find(|f| Controller::of_file(f) == Some(controller));
+        let file = file.cloned().unwrap_or_else(|| controller.to_string());
+        Err(Error::MissingController { path: "/".into(), file, controller, why: why_missing(controller) })
+    }
+
+    pub fn mountpoint(&self) -> &Path {
+        &self.mountpoint
+    }
+
+    pub fn root(&self) -> BorrowedFd<'_> {
+        self.root.as_fd()
+    }
+
+    /// Whether systemd owns this host's tree (sd_booted(3), and it is this namespace's pid 1): then cgroups outside a unit
+    /// with Delegate=yes are on sufferance.
+    pub fn systemd() -> bool {
+        std::fs::symlink_metadata("/run/systemd/system").is_ok_and(|m| m.is_dir())
+            && std::fs::read_to_string("/proc/1/comm").is_ok_and(|comm| comm.trim_end() == "systemd")
+    }
+
+    /// Makes the parent cgroup (`podrt`, or `a/b`) and has every cgroup from the root to it hand down all controllers there
+    /// are. Costs two reads when all that is done already.
+    ///
+    /// The root of a cgroup namespace, in a privileged container, may hold processes and then cannot hand out anything: they
+    /// are moved to the sub-cgroup `podrt.init`. Processes in a cgroup further down are the caller's choice of a parent, and
+    /// an error.
+    pub fn prepare(&self, parent: &str) -> Result<Cgroup> {
+        let parts = components(parent)?;
+        match Cgroup::open(self, parent) {
+            Ok(group) if handed_down(&group)?.is_superset(&self.controllers) => return Ok(group),
+            Err(e) if !e.is_not_found() => return Err(e),
+            _ => {}
+        }
+        let mut group = Cgroup::open(self, "/")?;
+        self.hand_down(&group)?;
+        for part in parts {
+            group = group.child_or_existing(part)?;
+            self.hand_down(&group)?;
+        }
+        Ok(group)
+    }
+
+    fn hand_down(&self, group: &Cgroup) -> Result<()> {
+        let have = group.controllers()?;
+        let lacking: BTreeSet<_> = have.difference(&handed_down(group)?).copied().collect();
+        match group.enable(&lacking) {
+            Err(Error::HoldsProcesses { .. }) if group.path() == "/" => {
+                clear_out(group)?;
+                group.enable(&lacking)
+            }
+            // One that the kernel refuses (cpu, while realtime processes run) must not cost the others: a limit that needs it
+            // will say so.
+            Err(Error::Call { .. }) if lacking.len() > 1 => {
+                for one in lacking {
+                    let _ = group.enable(&BTreeSet::from([one]));
+                }
+                Ok(())
+            }
+            other => other,
+        }
+    }
+}
+
+fn handed_down(group: &Cgroup) -> Result<BTreeSet<Controller>> {
+    let text = group.get("cgroup.subtree_control").map_err(|e| group.error("read cgroup.subtree_control", e))?;
+    Ok(Controller::set(&text))
+}
+
+/// Moves all processes of a namespace's root to a leaf. Bounded: what forks faster is left, and said by the next enable.
+fn clear_out(root: &Cgroup) -> Result<()> {
+    let leaf = root.child_or_existing(LEAF)?;
+    for _ in 0..10 {
+        let pids = root.procs()?;
+        if pids.is_empty() {
+            break;
+        }
+        for pid in pids {
+            match leaf.put("cgroup.procs", &pid.to_string()) {
+                Ok(()) | Err(Errno::ESRCH) => {}
+                Err(errno) => return Err(leaf.error(format!("move process {pid} here"), errno)),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The parts of a cgroup path. `..`, `.`, empty parts, control characters and names over 255 bytes are refused: a path comes
+/// from config.json or a command line.
+pub(super) fn components(path: &str) -> Result<Vec<&str>> {
+    let wrong = |problem: &str| Err(Error::field("cgroup path", format!("`{}` {problem}", path.escape_debug())));
+    let inner = path.strip_prefix('/').unwrap_or(path);
+    let inner = inner.strip_suffix('/').unwrap_or(inner);
+    if path.len() > 3072 {
+        return Err(Error::field("cgroup path", format!("{} bytes, want at most 3072", path.len())));
+    }
+    if inner.is_empty() {
+        return if path == "/" { Ok(Vec::new()) } else { wrong("names no cgroup") };
+    }
+    let parts: Vec<_> = inner.split('/').collect();
+    for part in &parts {
+        match *part {
+            "" => return wrong("has an empty name in it"),
+            "." | ".." => return wrong("must not hold . or .."),
+            p if p.len() > 255 => return wrong("has a name of more than 255 bytes"),
+            p if p.contains(char::is_control) => return wrong("holds a control character"),
+            _ => {}
+        }
+    }
+    Ok(parts)
+}
+
+/// Mount points of cgroup v2 in /proc/self/mountinfo (proc(5)), best first: whole trees before parts of one, then the later
+/// mount, which covers an earlier one.
+fn candidates(mountinfo: &str) -> Vec<PathBuf> {
+    let mut found: Vec<(bool, PathBuf)> = Vec::new();
+    for line in mountinfo.lines() {
+        let Some((left, right)) = line.split_once(" - ") else { continue };
+        let fields: Vec<_> = left.split(' ').collect();
+        if let ([_, _, _, root, point, ..], Some("cgroup2")) = (fields.as_slice(), right.split(' ').next()) {
+            found.push((*root == "/", unescape(point)));
+        }
+    }
+    found.reverse();
+    // Stable: keeps the order within each kind.
+    found.sort_by_key(|(whole, _)| !whole);
+    found.into_iter().map(|(_, path)| path).collect()
+}
+
+/// mountinfo writes space, tab, newline and backslash as `\040` and so on.
+fn unescape(text: &str) -> PathBuf {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&first, tail)) = rest.split_first() {
+        let octal = |d: &&[u8]| d.iter().all(|b| (b'0'..=b'7').contains(b)) && d[0] <= b'3';
+        match tail.get(..3).filter(octal) {
+            Some(d) if first == b'\\' => {
+                bytes.push((d[0] - b'0') << 6 | (d[1] - b'0') << 3 | (d[2] - b'0'));
+                rest = &tail[3..];
+            }
+            _ => {
+                bytes.push(first);
+                rest = tail;
+            }
+        }
+    }
+    PathBuf::from(std::ffi::OsStr::from_bytes(&bytes))
+}
+
+/// Why the tree lacks a controller, and the way out.
+pub(super) fn why_missing(controller: Controller) -> String {
+    let table = std::fs::read_to_string("/proc/cgroups").unwrap_or_default();
+    format!("{}, or run with --missing-controllers=warn", reason(controller, &table))
+}
+
+/// From /proc/cgroups: name, v1 hierarchy (0: none), number of cgroups, enabled.
+fn reason(controller: Controller, table: &str) -> String {
+    let name = if controller == Controller::Io { "blkio" } else { controller.as_str() };
+    let row = table.lines().find_map(|line| {
+        let fields: Vec<_> = line.split_whitespace().collect();
+        (fields.len() == 4 && fields[0] == name).then(|| (fields[1] != "0", fields[3] == "0"))
+    });
+    match row {
+        Some((_, true)) => format!("is switched off: take cgroup_disable={name} from the kernel's command line"),
+        Some((true, _)) => {
+            format!("is in use by cgroup v1: boot with cgroup_no_v1={name} (or systemd.unified_cgroup_hierarchy=1)")
+        }
+        _ => "is not in this cgroup tree: use a kernel that has it, or have the cgroup above hand it down".into(),
+    }
+}
+
+#[cfg(test)]
+#[path = "hierarchy_tests.rs"]
+mod tests;

@@ -133,6 +133,10 @@ mod tests {
     #[test]
     fn variables_and_sysctls() {
         check(variable, &["A", "a.b-c", "1", "A B"], &["", "A=B", "A\n", "Ä", "A\0"]);
-        check(sysctl, &["net.ipv4.ip_forward", "net/ipv4/conf/eth0/x"], &["", "a..b", "/a", "net.ipv4/../x", "A.b", "a b", "a\n"]);
+        check(
+            sysctl,
+            &["net.ipv4.ip_forward", "net/ipv4/conf/eth0/x"],
+            &["", "a..b", "/a", "net.ipv4/../x", "A.b", "a b", "a\n"],
+        );
     }
 }

@@ -123,10 +123,17 @@ impl Quantity {
     pub fn plus(self, other: Quantity) -> Quantity {
         Quantity(self.0.saturating_add(other.0))
     }
+}
 
-    /// The difference; zero where the other is larger.
-    pub fn minus(self, other: Quantity) -> Quantity {
-        Quantity((self.0 - other.0).max(0))
+/// In whole units, thousandths or billionths: a text that Kubernetes reads as the same quantity.
+impl fmt::Display for Quantity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const MILLI: i128 = NANO / 1000;
+        match self.0 {
+            n if n % NANO == 0 => write!(f, "{}", n / NANO),
+            n if n % MILLI == 0 => write!(f, "{}m", n / MILLI),
+            n => write!(f, "{n}n"),
+        }
     }
 }
 
@@ -217,9 +224,10 @@ mod tests {
 
     #[test]
     fn other_texts_are_refused() {
-        for text in
-            ["", "-", ".", "1.5gi", "1 Gi", " 1", "1KiB", "0x10", "NaN", "1K", "1g", "1e", "1e+", "1.2.3", "Mi", "--1", "1m2", "1Mi ", "inf"]
-        {
+        for text in [
+            "", "-", ".", "1.5gi", "1 Gi", " 1", "1KiB", "0x10", "NaN", "1K", "1g", "1e", "1e+", "1.2.3", "Mi", "--1", "1m2",
+            "1Mi ", "inf",
+        ] {
             assert_eq!(Quantity::parse(text), Err(Bad::Form), "{text}");
         }
         for text in ["9223372036854775808", "1E30", "8Ei", "1e100", "99999999999999999999999999999999999999999"] {

@@ -19,6 +19,9 @@ pub enum Validate {
     Ignore,
 }
 
+/// Errors, and warnings, of one document; what is more says nothing new.
+const MOST: usize = 100;
+
 /// Collects what is found in one document.
 pub struct Findings<'a> {
     pub file: &'a str,
@@ -38,13 +41,27 @@ impl<'a> Findings<'a> {
     }
 
     pub fn error(&mut self, pos: Pos, field: &str, problem: impl Into<String>) {
-        let problem = self.problem(pos, field, problem.into());
-        self.errors.push(problem);
+        if self.errors.len() < MOST {
+            let problem = self.problem(pos, field, problem.into());
+            self.errors.push(problem);
+        }
+    }
+
+    /// Something is wrong with the field, with one above it, or with too many others.
+    pub fn has_error_at(&self, field: &str) -> bool {
+        self.errors.len() >= MOST
+            || self.errors.iter().any(|e| {
+                let above = e.field.strip_prefix(&self.prefix).unwrap_or_default();
+                let rest = field.strip_prefix(above);
+                !above.is_empty() && rest.is_some_and(|r| r.is_empty() || r.starts_with(['.', '[']))
+            })
     }
 
     pub fn warn(&mut self, pos: Pos, field: &str, problem: impl Into<String>) {
-        let problem = self.problem(pos, field, problem.into());
-        self.warnings.push(problem);
+        if self.warnings.len() < MOST {
+            let problem = self.problem(pos, field, problem.into());
+            self.warnings.push(problem);
+        }
     }
 }
 
@@ -107,8 +124,9 @@ impl Walk<'_, '_> {
             (Ty::Word(words), Value::Str(s)) => self.word(node, words, s, path),
             (Ty::Obj(fields), Value::Map(_)) => self.object(node, fields, path),
             (Ty::List(inner), Value::Seq(items)) => {
-                let values = items.iter().enumerate().map(|(i, item)| self.value(item, inner, &Path::Index(path, i)));
-                Some(Json::Array(values.collect::<Vec<_>>().into_iter().flatten().collect()))
+                // An item that was refused keeps its place, so that those behind it keep their numbers.
+                let item = |(i, item)| self.value(item, inner, &Path::Index(path, i)).unwrap_or_else(|| blank(inner));
+                Some(Json::Array(items.iter().enumerate().map(item).collect()))
             }
             (Ty::Map(inner), Value::Map(entries)) => {
                 let mut map = serde_json::Map::new();
@@ -245,6 +263,18 @@ impl Walk<'_, '_> {
             Validate::Warn => self.findings.warn(entry.key_pos, &at, format!("unknown field, ignored{hint}")),
             Validate::Ignore => {}
         }
+    }
+}
+
+/// A value of the type with nothing in it.
+fn blank(ty: &Ty) -> Json {
+    match ty {
+        Ty::Str | Ty::Word(_) | Ty::Quantity => Json::String(String::new()),
+        Ty::Bool => Json::Bool(false),
+        Ty::I32 | Ty::I64 => Json::from(0),
+        Ty::Obj(_) | Ty::Map(_) => Json::Object(serde_json::Map::new()),
+        Ty::List(_) => Json::Array(Vec::new()),
+        Ty::Any => Json::Null,
     }
 }
 

@@ -36,8 +36,10 @@ pub fn parse(text: &str) -> Vec<Result<Node<'_>, Vec<Fault>>> {
         flow_nesting_limit: MAX_DEPTH + 1,
         block_nesting_limit: MAX_DEPTH + 1,
     };
-    let mut reader =
-        Reader { parser: Parser::new_from_str_with_options(text, options), budget: Budget { nodes: MAX_NODES, alias_bytes: MAX_ALIAS_BYTES } };
+    let mut reader = Reader {
+        parser: Parser::new_from_str_with_options(text, options),
+        budget: Budget { nodes: MAX_NODES, alias_bytes: MAX_ALIAS_BYTES },
+    };
     let mut documents = Vec::new();
     loop {
         match reader.document() {
@@ -337,9 +339,7 @@ fn weigh(node: &Node<'_>) -> (usize, usize) {
         Value::Null | Value::Bool(_) => (1, 1),
         Value::Num(_, text) | Value::Str(text) => (1, text.len()),
         Value::Seq(items) => items.iter().map(weigh).fold((1, 0), add),
-        Value::Map(entries) => {
-            entries.iter().map(|e| add(weigh(&e.value), (0, e.key.len()))).fold((1, 0), add)
-        }
+        Value::Map(entries) => entries.iter().map(|e| add(weigh(&e.value), (0, e.key.len()))).fold((1, 0), add),
     }
 }
 
@@ -360,6 +360,9 @@ fn pos(mark: &Marker) -> Pos {
 }
 
 fn syntax(info: &str) -> String {
+    if info.contains("recursion limit") {
+        return format!("nested deeper than {MAX_DEPTH} levels");
+    }
     let hint = if info.contains("tab") { "; indent with spaces" } else { "" };
     format!("not valid YAML: {info}{hint}")
 }

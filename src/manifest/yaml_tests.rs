@@ -54,14 +54,14 @@ fn crlf_and_a_directive_are_fine() {
 
 #[test]
 fn aliases_and_merge_keys_expand_and_written_keys_win() {
-    let tree = one("base: &b {a: 1, b: 2}\nother: &o {b: 3, c: 4}\nx:\n  <<: [*b, *o]\n  a: 9\ny: *b\n");
+    let tree = one("base: &b {a: 1, b: 2}\nother: &o {b: 3, c: 4}\nx:\n  <<: [*b, *o]\n  a: 9\nz: *b\n");
     let x = tree.get("x").unwrap_or_else(|| panic!("no x"));
     let int = |n: &Node<'_>, k: &str| match n.get(k).map(|n| &n.value) {
         Some(Value::Num(crate::manifest::node::Number::Int(n), _)) => *n,
         other => panic!("{k}: {other:?}"),
     };
     assert_eq!((int(x, "a"), int(x, "b"), int(x, "c")), (9, 2, 4));
-    assert_eq!(int(tree.get("y").unwrap_or_else(|| panic!("no y")), "b"), 2);
+    assert_eq!(int(tree.get("z").unwrap_or_else(|| panic!("no z")), "b"), 2);
 }
 
 #[test]
@@ -79,8 +79,15 @@ fn bombs_are_refused_early() {
     for (name, text, want) in [
         ("aliases", aliases, "too large"),
         ("long text by alias", format!("a: &a {}\nb: [{}]\n", "x".repeat(1 << 20), "*a, ".repeat(9)), "aliases expand"),
-        ("deep flow", "[".repeat(10_000), "nest"),
-        ("deep block", (0..10_000).fold(String::new(), |mut s, i| { let _ = writeln!(s, "{}a:", " ".repeat(i % 300)); s }), ""),
+        ("deep flow", "[".repeat(10_000), "nested deeper"),
+        (
+            "deep block",
+            (0..10_000).fold(String::new(), |mut s, i| {
+                let _ = writeln!(s, "{}a:", " ".repeat(i % 300));
+                s
+            }),
+            "",
+        ),
         ("deep by alias", chain, "nested deeper"),
         ("cycle", "a: &a [*a]\n".to_owned(), "an alias inside"),
         ("many nodes", "- a\n".repeat(300_000), "too large"),

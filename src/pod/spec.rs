@@ -29,6 +29,10 @@ pub struct PodSpec {
     pub qos: Qos,
     /// What the pod's cgroup, the parent of its containers', gets.
     pub limits: Limits,
+    /// What follows from Kubernetes' defaults and nobody asked for (the weight of a pod that requests no cpu): applied where the
+    /// controllers are, left out where they are not. Shares no field with `limits`.
+    #[serde(default)]
+    pub soft_limits: Limits,
     pub init_containers: Vec<ContainerSpec>,
     pub containers: Vec<ContainerSpec>,
     /// `--missing-controllers=warn`: a limit whose controller is missing warns, and does not fail.
@@ -43,7 +47,8 @@ pub struct SandboxSpec {
     pub host_pid: bool,
     pub host_ipc: bool,
     pub share_process_namespace: bool,
-    /// spec.securityContext.sysctls, dotted keys; only such as belong to a namespace of the pod's own.
+    /// spec.securityContext.sysctls, dotted keys (a dot of an interface's name is a slash); only such as belong to a namespace
+    /// of the pod's own.
     pub sysctls: Vec<(String, String)>,
     /// Bytes; the size of the shared /dev/shm.
     pub shm_size: u64,
@@ -80,7 +85,11 @@ pub struct ContainerSpec {
     /// Added to config.json's env; a same name replaces. `$(VAR)` is expanded already.
     pub env: Vec<(String, String)>,
     pub security: SecuritySpec,
+    /// Asked for: without its controller the container fails.
     pub limits: Limits,
+    /// As the pod's: applied where the controllers are.
+    #[serde(default)]
+    pub soft_limits: Limits,
     pub oom_score_adj: Option<i32>,
     pub stdin: bool,
     pub stdin_once: bool,
@@ -97,6 +106,7 @@ pub struct SecuritySpec {
     pub run_as_group: Option<u32>,
     pub run_as_non_root: Option<bool>,
     pub supplemental_groups: Vec<u32>,
+    /// Upper case without `CAP_`, all of them known to Linux; `ALL` is all.
     pub add_capabilities: Vec<String>,
     pub drop_capabilities: Vec<String>,
     pub privileged: bool,

@@ -5,7 +5,7 @@
 mod pod;
 mod scheduling;
 
-pub use pod::{META, POD, POD_SPEC};
+pub use pod::{META, POD};
 
 /// What podrt makes of a field that Kubernetes knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -164,7 +164,7 @@ mod tests {
         // Every name of a type with all of its fields left out is missing here, so the other types are compared by the list of
         // names that their deserializer prints for an unknown one.
         for (fields, text) in [
-            (POD_SPEC, fields_of::<k8s::PodSpec>()),
+            (pod::POD_SPEC, fields_of::<k8s::PodSpec>()),
             (pod::CONTAINER, fields_of::<k8s::Container>()),
             (pod::SECURITY, fields_of::<k8s::SecurityContext>()),
             (META, fields_of::<k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta>()),

@@ -43,7 +43,7 @@ const OWNER: &[Field] = &[
     field("blockOwnerDeletion", Ty::Bool),
 ];
 
-pub const POD_SPEC: &[Field] = &[
+pub(super) const POD_SPEC: &[Field] = &[
     field("containers", Ty::List(&Ty::Obj(CONTAINER))).required(),
     field("initContainers", Ty::List(&Ty::Obj(CONTAINER))),
     later("ephemeralContainers"),
@@ -135,10 +135,8 @@ const PORT: &[Field] = &[
 const RESOURCES: &[Field] =
     &[field("limits", Ty::Map(&Ty::Quantity)), field("requests", Ty::Map(&Ty::Quantity)), later("claims")];
 
-const SECCOMP: &[Field] = &[
-    field("type", Ty::Word(&["RuntimeDefault", "Unconfined", "Localhost"])).required(),
-    field("localhostProfile", Ty::Str),
-];
+const SECCOMP: &[Field] =
+    &[field("type", Ty::Word(&["RuntimeDefault", "Unconfined", "Localhost"])).required(), field("localhostProfile", Ty::Str)];
 
 pub(super) const POD_SECURITY: &[Field] = &[
     field("runAsUser", Ty::I64),
@@ -160,10 +158,7 @@ pub(super) const SECURITY: &[Field] = &[
     field("runAsUser", Ty::I64),
     field("runAsGroup", Ty::I64),
     field("runAsNonRoot", Ty::Bool),
-    field(
-        "capabilities",
-        Ty::Obj(&[field("add", Ty::List(&Ty::Str)), field("drop", Ty::List(&Ty::Str))]),
-    ),
+    field("capabilities", Ty::Obj(&[field("add", Ty::List(&Ty::Str)), field("drop", Ty::List(&Ty::Str))])),
     field("privileged", Ty::Bool),
     field("allowPrivilegeEscalation", Ty::Bool),
     field("readOnlyRootFilesystem", Ty::Bool),

@@ -10,13 +10,10 @@ const REQUIREMENT: &[Field] = &[
     field("values", Ty::List(&Ty::Str)),
 ];
 
-const LABEL_SELECTOR: Ty =
-    Ty::Obj(&[field("matchLabels", TEXTS), field("matchExpressions", Ty::List(&Ty::Obj(REQUIREMENT)))]);
+const LABEL_SELECTOR: Ty = Ty::Obj(&[field("matchLabels", TEXTS), field("matchExpressions", Ty::List(&Ty::Obj(REQUIREMENT)))]);
 
-const NODE_TERM: Ty = Ty::Obj(&[
-    field("matchExpressions", Ty::List(&Ty::Obj(REQUIREMENT))),
-    field("matchFields", Ty::List(&Ty::Obj(REQUIREMENT))),
-]);
+const NODE_TERM: Ty =
+    Ty::Obj(&[field("matchExpressions", Ty::List(&Ty::Obj(REQUIREMENT))), field("matchFields", Ty::List(&Ty::Obj(REQUIREMENT)))]);
 
 const NODE_AFFINITY: &[Field] = &[
     field(

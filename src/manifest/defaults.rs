@@ -1,0 +1,51 @@
+//! What an API server fills in, so that what podrt shows of a pod is what a cluster would show.
+
+use super::resources;
+use k8s_openapi::api::core::v1::{Container, Pod, PodSecurityContext, PodSpec, Toleration};
+
+/// Source: Kubernetes' pkg/apis/core/v1/defaults.go, SetDefaults_Pod and what it calls.
+pub fn set(pod: &mut Pod) {
+    let Some(spec) = &mut pod.spec else { return };
+    resources::set_defaults(spec);
+    text(&mut spec.restart_policy, "Always");
+    text(&mut spec.dns_policy, "ClusterFirst");
+    text(&mut spec.scheduler_name, "default-scheduler");
+    spec.termination_grace_period_seconds.get_or_insert(30);
+    spec.enable_service_links.get_or_insert(true);
+    spec.security_context.get_or_insert_with(PodSecurityContext::default);
+    if spec.host_network == Some(true) {
+        host_ports(spec);
+    }
+    for container in spec.init_containers.iter_mut().flatten().chain(&mut spec.containers) {
+        set_container(container);
+    }
+    for Toleration { operator, .. } in spec.tolerations.iter_mut().flatten() {
+        text(operator, "Equal");
+    }
+}
+
+fn set_container(container: &mut Container) {
+    text(&mut container.termination_message_path, "/dev/termination-log");
+    text(&mut container.termination_message_policy, "File");
+    text(&mut container.image_pull_policy, "IfNotPresent");
+    container.resources.get_or_insert_default();
+    for port in container.ports.iter_mut().flatten() {
+        text(&mut port.protocol, "TCP");
+    }
+}
+
+/// In the host's network a container's port is the host's.
+fn host_ports(spec: &mut PodSpec) {
+    let containers = spec.init_containers.iter_mut().flatten().chain(&mut spec.containers);
+    for port in containers.flat_map(|c| c.ports.iter_mut().flatten()) {
+        if port.host_port.unwrap_or(0) == 0 {
+            port.host_port = Some(port.container_port);
+        }
+    }
+}
+
+fn text(slot: &mut Option<String>, value: &str) {
+    if slot.as_deref().is_none_or(str::is_empty) {
+        *slot = Some(value.to_owned());
+    }
+}

@@ -1,0 +1,147 @@
+//! A validated Pod, defaults set, to the pod's own spec.
+
+mod limits;
+mod security;
+
+use super::annotations;
+use super::expand::expand;
+use super::resources::is_sidecar;
+use super::sysctls::dotted;
+use super::validate::BUNDLE;
+use crate::pod::spec::{ContainerSpec, PodSpec, RestartPolicy, SCHEMA, SandboxSpec};
+use k8s_openapi::api::core::v1::{self as k8s, Pod};
+use std::path::{Component, Path, PathBuf};
+
+/// What is not in the manifest.
+pub struct Host<'h> {
+    /// Where relative paths start, absolute.
+    pub folder: &'h Path,
+    /// Bytes of memory, for oom_score_adj.
+    pub memory: u64,
+    pub missing_controllers_warn: bool,
+}
+
+/// Bytes; the kubelet's own for a sandbox.
+const SHM_SIZE: u64 = 64 << 20;
+/// A hostname longer than this is cut, as the kubelet cuts it.
+const MAX_HOSTNAME: usize = 63;
+
+pub fn pod(pod: &Pod, host: &Host<'_>) -> PodSpec {
+    let spec = pod.spec.clone().unwrap_or_default();
+    let meta = &pod.metadata;
+    let name = meta.name.clone().unwrap_or_default();
+    let plan = limits::Plan::of(pod, &spec, host.memory);
+    let direct = annotation(pod, annotations::ROOTFS) == Some("direct");
+    let lower = |c: &k8s::Container| container(c, &spec, &plan, direct, host.folder);
+    let (limits, soft_limits) = plan.pod();
+    PodSpec {
+        schema: SCHEMA,
+        namespace: meta.namespace.clone().unwrap_or_default(),
+        uid: meta.uid.clone().unwrap_or_default(),
+        created: meta.creation_timestamp.as_ref().map(|t| t.0.to_string()).unwrap_or_default(),
+        sandbox: sandbox(&spec, &name),
+        name,
+        restart_policy: restart_policy(spec.restart_policy.as_deref()).unwrap_or(RestartPolicy::Always),
+        grace_seconds: spec.termination_grace_period_seconds.and_then(|s| s.try_into().ok()).unwrap_or(30),
+        active_deadline_seconds: spec.active_deadline_seconds.and_then(|s| s.try_into().ok()),
+        qos: plan.qos,
+        limits,
+        soft_limits,
+        init_containers: spec.init_containers.iter().flatten().map(lower).collect(),
+        containers: spec.containers.iter().map(lower).collect(),
+        missing_controllers_warn: host.missing_controllers_warn,
+    }
+}
+
+pub(super) fn annotation<'p>(pod: &'p Pod, key: &str) -> Option<&'p str> {
+    pod.metadata.annotations.as_ref()?.get(key).map(String::as_str)
+}
+
+fn sandbox(spec: &k8s::PodSpec, name: &str) -> SandboxSpec {
+    let yes = |flag: Option<bool>| flag == Some(true);
+    let hostname = spec.hostname.as_deref().filter(|h| !h.is_empty()).unwrap_or(name);
+    let cut = hostname.get(..MAX_HOSTNAME).unwrap_or(hostname).trim_end_matches(['-', '.']);
+    let sysctls = spec.security_context.iter().flat_map(|c| c.sysctls.iter().flatten());
+    SandboxSpec {
+        hostname: cut.to_owned(),
+        host_network: yes(spec.host_network),
+        host_pid: yes(spec.host_pid),
+        host_ipc: yes(spec.host_ipc),
+        share_process_namespace: yes(spec.share_process_namespace),
+        sysctls: sysctls.map(|s| (dotted(&s.name), s.value.clone())).collect(),
+        shm_size: SHM_SIZE,
+    }
+}
+
+fn restart_policy(word: Option<&str>) -> Option<RestartPolicy> {
+    Some(match word? {
+        "Always" => RestartPolicy::Always,
+        "OnFailure" => RestartPolicy::OnFailure,
+        "Never" => RestartPolicy::Never,
+        _ => return None,
+    })
+}
+
+fn container(c: &k8s::Container, spec: &k8s::PodSpec, plan: &limits::Plan, direct: bool, folder: &Path) -> ContainerSpec {
+    let env = environment(c);
+    // The last of several variables of one name is the one that counts.
+    let lookup = |name: &str| env.iter().rev().find(|(n, _)| n == name).map(|(_, v)| v.as_str());
+    let expanded = |list: &Option<Vec<String>>| {
+        let list = list.as_ref().filter(|l| !l.is_empty())?;
+        Some(list.iter().map(|text| expand(text, lookup)).collect())
+    };
+    let image = c.image.clone().unwrap_or_default();
+    let (limits, soft_limits) = plan.container(c);
+    ContainerSpec {
+        name: c.name.clone(),
+        bundle: absolute(folder, image.strip_prefix(BUNDLE).unwrap_or_default()),
+        image,
+        restart_policy: restart_policy(c.restart_policy.as_deref()),
+        command: expanded(&c.command),
+        args: expanded(&c.args),
+        working_dir: c.working_dir.clone().filter(|d| !d.is_empty()),
+        security: security::lower(c, spec, folder),
+        limits,
+        soft_limits,
+        oom_score_adj: Some(
+            plan.oom_score_adj(c, is_sidecar(c) && spec.init_containers.iter().flatten().any(|i| i.name == c.name)),
+        ),
+        stdin: c.stdin == Some(true),
+        stdin_once: c.stdin_once == Some(true),
+        tty: c.tty == Some(true),
+        rootfs_direct: direct,
+        termination_message_path: c.termination_message_path.clone().unwrap_or_default(),
+        env,
+    }
+}
+
+/// In order, each value with those before it expanded; a repeated name takes the place of the first.
+fn environment(c: &k8s::Container) -> Vec<(String, String)> {
+    let mut env: Vec<(String, String)> = Vec::new();
+    for var in c.env.iter().flatten() {
+        let known = |name: &str| env.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str());
+        let value = expand(var.value.as_deref().unwrap_or_default(), known);
+        match env.iter_mut().find(|(n, _)| *n == var.name) {
+            Some(slot) => slot.1 = value,
+            None => env.push((var.name.clone(), value)),
+        }
+    }
+    env
+}
+
+/// The path without its `.` parts; `..` stays, since what lies before it may be a symlink.
+pub(super) fn absolute(folder: &Path, path: &str) -> PathBuf {
+    folder.join(path).components().filter(|c| *c != Component::CurDir).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_starts_at_the_manifest() {
+        for (path, want) in [("./app", "/m/app"), ("app/", "/m/app"), ("../app", "/m/../app"), ("/a/./b", "/a/b"), (".", "/m")] {
+            assert_eq!(absolute(Path::new("/m"), path), Path::new(want), "{path}");
+        }
+    }
+}

@@ -24,7 +24,8 @@ impl Console {
         let mut name = [0u8; 4096];
         let mut space = nix::cmsg_space!([i32; 4]);
         let mut data = [IoSliceMut::new(&mut name)];
-        let message = recvmsg::<()>(stream.as_raw_fd(), &mut data, Some(&mut space), MsgFlags::MSG_CMSG_CLOEXEC).expect("a message");
+        let message =
+            recvmsg::<()>(stream.as_raw_fd(), &mut data, Some(&mut space), MsgFlags::MSG_CMSG_CLOEXEC).expect("a message");
         let fd = message.cmsgs().expect("control messages").find_map(|c| match c {
             ControlMessageOwned::ScmRights(fds) => fds.first().copied(),
             _ => None,

@@ -35,9 +35,15 @@ impl Snapshot {
 
     fn look(&self, test: &Test) -> Vec<String> {
         reap();
-        let mut left: Vec<String> = descendants(std::process::id() as i32).into_iter().map(|p| format!("process {p} {}", command(p))).collect();
+        let mut left: Vec<String> =
+            descendants(std::process::id() as i32).into_iter().map(|p| format!("process {p} {}", command(p))).collect();
         left.extend(mounts().into_iter().filter(|m| !self.mounts.contains(m)).map(|m| format!("mount {m}")));
-        left.extend(entries(Path::new("/run/netns")).into_iter().filter(|n| !self.netns.contains(n)).map(|n| format!("netns {}", n.display())));
+        left.extend(
+            entries(Path::new("/run/netns"))
+                .into_iter()
+                .filter(|n| !self.netns.contains(n))
+                .map(|n| format!("netns {}", n.display())),
+        );
         left.extend(cgroups_of(test).into_iter().map(|c| format!("cgroup {}", c.display())));
         for root in [&test.root, &test.oci_root, &test.state] {
             left.extend(files(root).into_iter().filter(|f| !kept(f)).map(|f| format!("file {}", f.display())));

@@ -11,6 +11,7 @@ pub mod runner;
 pub mod world;
 
 pub use bundle::Bundle;
+#[allow(unused_imports)] // As above.
 pub use command::{Out, Run};
 pub use world::Test;
 

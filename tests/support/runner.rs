@@ -101,6 +101,7 @@ fn start(name: &'static str) -> Running {
     let file = File::create(&output).expect("a temporary file");
     let child = Command::new(std::env::current_exe().expect("own path"))
         .args(["--child", name])
+        .env("RUST_BACKTRACE", "0")
         .stdin(Stdio::null())
         .stdout(file.try_clone().expect("dup"))
         .stderr(file)

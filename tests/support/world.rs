@@ -163,7 +163,10 @@ pub fn runtime() -> PathBuf {
         Ok(name) if name.contains('/') => name.into(),
         Ok(name) if !name.is_empty() => {
             let path = std::env::var("PATH").unwrap_or_default();
-            path.split(':').map(|d| Path::new(d).join(&name)).find(|p| p.exists()).unwrap_or_else(|| panic!("RUNTIME={name}: not found"))
+            path.split(':')
+                .map(|d| Path::new(d).join(&name))
+                .find(|p| p.exists())
+                .unwrap_or_else(|| panic!("RUNTIME={name}: not found"))
         }
         _ => env!("CARGO_BIN_EXE_podrt-oci").into(),
     }

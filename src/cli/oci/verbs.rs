@@ -123,7 +123,8 @@ fn announce(runtime: &Runtime, v: &Create, created: Created) -> Result<()> {
 
 fn write_pid_file(v: &Create, pid: i32) -> Result<()> {
     let Some(path) = &v.pid_file else { return Ok(()) };
-    let file = path.file_name().and_then(|n| n.to_str()).with_context(|| format!("--pid-file {}: names no file", path.display()))?;
+    let file =
+        path.file_name().and_then(|n| n.to_str()).with_context(|| format!("--pid-file {}: names no file", path.display()))?;
     // By rename: an engine that watches for it never reads half a number.
     let temporary = path.with_file_name(format!(".{file}"));
     std::fs::write(&temporary, pid.to_string())

@@ -61,7 +61,13 @@ pub fn start(runtime: &Runtime, id: &str) -> Result<()> {
     let gate = match gate.call(|| format!("open({})", fifo.display())) {
         Ok(gate) => gate,
         // No reader: init ended meanwhile. No file: somebody else started it.
-        Err(_) => return Err(Error::State { id: id.into(), status: runtime.status(&record)?, problem: "it cannot be started any more" }),
+        Err(_) => {
+            return Err(Error::State {
+                id: id.into(),
+                status: runtime.status(&record)?,
+                problem: "it cannot be started any more",
+            });
+        }
     };
     // Whoever removes the name is the one who starts it: of two at once exactly one does.
     std::fs::remove_file(&fifo).call(|| format!("unlink({})", fifo.display()))?;
@@ -86,7 +92,9 @@ impl<'a> Creation<'a> {
         let rootfs = bundle.rootfs()?;
         let wanted = bundle.spec.process().as_ref().and_then(|p| p.terminal()).unwrap_or(false);
         let problem = match (wanted, options.terminal) {
-            (true, Terminal::None) => Some("is true, but nobody takes the terminal (want --console-socket, or run without --detach)"),
+            (true, Terminal::None) => {
+                Some("is true, but nobody takes the terminal (want --console-socket, or run without --detach)")
+            }
             (false, Terminal::Sent) => Some("is not true, but --console-socket is given"),
             _ => None,
         };
@@ -117,7 +125,8 @@ impl<'a> Creation<'a> {
         let fifo = if gated { Some(self.make_fifo()?) } else { None };
         fault::point("create.fifo")?;
         let mut born = self.bear(options, fifo.as_ref())?;
-        fault::point("create.born").inspect_err(|_| drop(crate::sys::process::pidfd_signal(born.pidfd.as_fd(), libc::SIGKILL)))?;
+        fault::point("create.born")
+            .inspect_err(|_| drop(crate::sys::process::pidfd_signal(born.pidfd.as_fd(), libc::SIGKILL)))?;
         warnings.append(&mut born.warnings);
         self.record.init = Process::of(born.pid);
         self.runtime.save(&self.record)?;
@@ -141,7 +150,8 @@ impl<'a> Creation<'a> {
     fn make_fifo(&self) -> Result<OwnedFd> {
         use std::os::unix::fs::OpenOptionsExt;
         let path = self.dir.join("exec.fifo");
-        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::from_bits_truncate(0o600)).call(|| format!("mkfifo({})", path.display()))?;
+        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::from_bits_truncate(0o600))
+            .call(|| format!("mkfifo({})", path.display()))?;
         let open = std::fs::OpenOptions::new().read(true).write(true).custom_flags(libc::O_NOFOLLOW).open(&path);
         Ok(open.call(|| format!("open({})", path.display()))?.into())
     }
@@ -189,7 +199,8 @@ impl Drop for Creation<'_> {
 fn cgroup_path(id: &str, bundle: &Bundle) -> Result<String> {
     let asked = bundle.spec.linux().as_ref().and_then(|l| l.cgroups_path().as_ref());
     let Some(path) = asked.filter(|p| !p.as_os_str().is_empty()) else { return Ok(format!("podrt-oci/{id}")) };
-    let bad = |problem: &str| Error::Container(crate::container::Error::invalid("linux.cgroupsPath", format!("{path:?} {problem}")));
+    let bad =
+        |problem: &str| Error::Container(crate::container::Error::invalid("linux.cgroupsPath", format!("{path:?} {problem}")));
     let text = path.to_str().ok_or_else(|| bad("is not UTF-8"))?;
     if text.split('/').any(|p| p == "..") {
         return Err(bad("leads upwards"));

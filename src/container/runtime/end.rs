@@ -25,7 +25,8 @@ pub fn kill(runtime: &Runtime, id: &str, signal: i32, all: bool) -> Result<()> {
     if !matches!(status, Status::Created | Status::Running | Status::Paused) {
         return Err(Error::State { id: id.into(), status, problem: "it has no process to signal" });
     }
-    let pidfd = record.pidfd().ok_or(Error::State { id: id.into(), status: Status::Stopped, problem: "it has no process to signal" })?;
+    let pidfd =
+        record.pidfd().ok_or(Error::State { id: id.into(), status: Status::Stopped, problem: "it has no process to signal" })?;
     process::pidfd_signal(pidfd.as_fd(), signal)?;
     Ok(())
 }

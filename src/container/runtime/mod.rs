@@ -76,7 +76,11 @@ impl Runtime {
             return Err(problem("is not a real folder (a symlink?)".into()));
         }
         if meta.uid() != 0 || meta.mode() & 0o022 != 0 {
-            return Err(problem(format!("is writable by others than root (mode {:o}, owner {})", meta.mode() & 0o7777, meta.uid())));
+            return Err(problem(format!(
+                "is writable by others than root (mode {:o}, owner {})",
+                meta.mode() & 0o7777,
+                meta.uid()
+            )));
         }
         Ok(())
     }

@@ -1,4 +1,2 @@
 //! Floor 5: argv to one library call to an exit code.
 #![forbid(unsafe_code)]
-
-pub mod oci;

@@ -120,3 +120,15 @@ impl<T, E: Into<Error>> Step<T> for std::result::Result<T, E> {
         self.map_err(|e| e.into().at(step))
     }
 }
+
+impl From<crate::cgroup::Error> for Error {
+    fn from(e: crate::cgroup::Error) -> Error {
+        use crate::cgroup::Error as E;
+        let code = match &e {
+            E::Field { .. } => Code::InvalidArgument,
+            E::Busy { .. } => Code::DeadlineExceeded,
+            _ => Code::FailedPrecondition,
+        };
+        Error::new(code, e.to_string()).with_errno(e.errno())
+    }
+}

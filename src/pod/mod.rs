@@ -17,12 +17,30 @@
 #![forbid(unsafe_code)]
 
 pub mod client;
+pub mod config;
 pub mod control;
+mod create;
+mod delete;
 pub mod error;
+mod list;
+pub mod logs;
 pub mod machine;
 pub mod pause;
 pub mod sandbox;
 pub mod spec;
 pub mod status;
+pub mod supervisor;
+mod undo;
 
+pub use control::Stage;
+pub use create::{CreateOptions, Created, create};
+pub use delete::{DeleteOptions, delete, sweep};
 pub use error::{Code, Error, Result};
+pub use list::{PodRecord, broken, config, connect, get, list};
+
+/// This instant, on both clocks of the machine.
+pub fn now() -> machine::Now {
+    let (second, nanos) = crate::sys::event::wall();
+    let wall = status::Stamp(second.saturating_mul(1_000_000_000).saturating_add(i64::from(nanos)));
+    machine::Now { mono: crate::sys::event::monotonic(), wall }
+}

@@ -1,6 +1,6 @@
 //! What was begun: written before the first effect, so that whoever comes later can take everything back.
 
-use super::Process;
+use super::{Process, Roots};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -20,6 +20,7 @@ pub struct Intent {
     pub creator: Process,
     /// Inodes of the creator's mount, net and pid namespaces: the view that paths and pids here belong to.
     pub view: BTreeMap<String, u64>,
+    pub roots: Roots,
     /// The pod's cgroup, relative to the cgroup v2 mount.
     pub cgroup: String,
     /// Upper folders and volumes.

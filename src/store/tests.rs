@@ -35,6 +35,7 @@ fn intent(id: &str, name: &str) -> Intent {
         boot_id: process::boot_id(),
         creator: Process::current(),
         view: Default::default(),
+        roots: Roots::default(),
         cgroup: "podrt/podx".into(),
         data: "/data".into(),
         logs: "/log".into(),

@@ -187,6 +187,13 @@ pub fn set_nonblocking(fd: BorrowedFd) -> Result<()> {
         .call(|| format!("fcntl(fd {fd}, O_NONBLOCK)"))
 }
 
+/// A duplicate, close-on-exec, with a number of at least `lowest`.
+pub fn duplicate_above(fd: BorrowedFd, lowest: i32) -> Result<OwnedFd> {
+    let new = super::raw::fcntl(fd.as_raw_fd(), libc::F_DUPFD_CLOEXEC, lowest as usize).call(|| "fcntl(F_DUPFD_CLOEXEC)".into())?;
+    // SAFETY: just made.
+    Ok(unsafe { OwnedFd::from_raw_fd(new as i32) })
+}
+
 /// Takes over an fd whose number was passed across exec. None where it is not open.
 pub fn inherit(fd: i32) -> Option<OwnedFd> {
     super::raw::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC as usize).ok()?;

@@ -7,6 +7,7 @@
 
 pub mod bpf;
 pub mod clone;
+pub mod daemon;
 pub mod dir;
 pub mod errno;
 pub mod event;
@@ -17,7 +18,6 @@ pub mod lock;
 pub mod mount;
 pub mod process;
 pub mod raw;
-pub mod signal;
 pub mod socket;
 pub mod tty;
 

@@ -12,6 +12,7 @@
 //! unknown verb is answered `Unimplemented`: an old supervisor under a new command still works.
 
 pub mod frame;
+pub(super) mod server;
 
 use super::error::Error;
 use super::status::{EventRecord, PodStatusModel};

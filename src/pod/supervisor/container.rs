@@ -1,0 +1,409 @@
+//! One attempt of a container: what it is made of, its birth, its end.
+
+use super::output::Stream;
+use super::sandbox::leaf_of;
+use super::state::{SLOTS, Supervisor};
+use crate::cgroup::{Cgroup, devices};
+use crate::container::{self, Birth, Bundle, ErrorKind, Join, Plan, Stdio};
+use crate::pod::config::{self, Config};
+use crate::pod::error::{Code, Error, Result};
+use crate::pod::logs::{self, file::Log};
+use crate::pod::machine::{Event, Exit, StartFailure};
+use crate::pod::spec::{ContainerSpec, PodSpec};
+use crate::rootfs::Root;
+use crate::store::{self, atomic};
+use crate::sys::errno::Call;
+use crate::sys::event::{self, EPOLLIN};
+use crate::sys::{fault, mount, process, raw};
+use std::fs::File;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A bundle, read and merged.
+pub(super) struct Prepared {
+    pub config: Config,
+    bundle: PathBuf,
+    rootfs: PathBuf,
+}
+
+impl Prepared {
+    pub fn new(pod: &PodSpec, spec: &ContainerSpec) -> Result<Prepared> {
+        let wrong = |e: container::Error| {
+            let mut error = Error::new(Code::InvalidArgument, format!("container {}: {e}", spec.name));
+            error.field = "image".into();
+            error
+        };
+        let bundle = Bundle::load(&spec.bundle).map_err(wrong)?;
+        let rootfs = bundle.rootfs().map_err(wrong)?;
+        let config = config::merge(pod, spec, &bundle)?;
+        Ok(Prepared { config, bundle: bundle.path, rootfs })
+    }
+}
+
+/// An attempt that runs.
+pub(super) struct Running {
+    pub attempt: u32,
+    pub id: String,
+    pub pid: i32,
+    pub pidfd: OwnedFd,
+    pub cgroup: Cgroup,
+    pub log: Log,
+    /// stdout and stderr; of a terminal the first alone.
+    pub streams: [Option<Stream>; 2],
+    /// Held open, so that the container's stdin does not end.
+    pub _stdin: Option<OwnedFd>,
+    files: Option<Files>,
+}
+
+/// The writable layer of one attempt.
+struct Files {
+    folder: PathBuf,
+    /// A tmpfs in place of the data root, which could not hold it; it lives as long as this.
+    _memory: Option<OwnedFd>,
+}
+
+/// Why a start failed, in the machine's words.
+pub(super) struct Failure(pub StartFailure, pub String);
+
+impl From<Error> for Failure {
+    fn from(e: Error) -> Failure {
+        let reason = if e.step == StartFailure::CreateContainerConfigError.as_str() || e.field == "image" {
+            StartFailure::CreateContainerConfigError
+        } else {
+            StartFailure::CreateContainerError
+        };
+        Failure(reason, e.message)
+    }
+}
+
+impl From<container::Error> for Failure {
+    fn from(e: container::Error) -> Failure {
+        let reason = match e.kind() {
+            ErrorKind::Config => StartFailure::CreateContainerConfigError,
+            ErrorKind::CommandNotFound | ErrorKind::CommandNotExecutable => StartFailure::RunContainerError,
+            ErrorKind::MountSource | ErrorKind::System => StartFailure::CreateContainerError,
+        };
+        Failure(reason, e.to_string())
+    }
+}
+
+macro_rules! into_failure {
+    ($($error:ty)*) => {$(
+        impl From<$error> for Failure {
+            fn from(e: $error) -> Failure {
+                Error::from(e).into()
+            }
+        }
+    )*};
+}
+into_failure!(crate::cgroup::Error crate::sys::Error crate::store::Error);
+
+impl Supervisor {
+    pub fn start_container(&mut self, name: &str, attempt: u32) {
+        let Some(slot) = self.slot_of(name) else { return };
+        let Some(spec) = self.container(slot).cloned() else { return };
+        let answer = match self.start(slot, &spec, attempt) {
+            Ok(running) => {
+                let (id, pid) = (running.id.clone(), running.pid);
+                self.slots[slot].last = Some((attempt, id.clone()));
+                self.slots[slot].running = Some(running);
+                Event::ContainerStarted { name: name.into(), attempt, id, pid }
+            }
+            Err(Failure(reason, message)) => Event::ContainerStartFailed { name: name.into(), attempt, reason, message },
+        };
+        self.queue.push_back(answer);
+    }
+
+    fn start(&mut self, slot: usize, spec: &ContainerSpec, attempt: u32) -> Result<Running, Failure> {
+        let prepared = match self.slots[slot].prepared.take() {
+            Some(prepared) => prepared,
+            None => Prepared::new(&self.spec, spec)?,
+        };
+        let group = self.leaf(spec, &prepared)?;
+        let born = self.born(slot, spec, attempt, &prepared, &group);
+        match born {
+            Ok((born, files, log, streams, stdin)) => {
+                let id = container_id(&self.spec, &spec.name, attempt);
+                let running = Running {
+                    attempt,
+                    id,
+                    pid: born.pid,
+                    pidfd: born.pidfd,
+                    cgroup: group,
+                    log,
+                    streams,
+                    _stdin: stdin,
+                    files,
+                };
+                self.watch(slot, &running)?;
+                // For those who enter it later; not on the way of its start.
+                let folder = self.sandbox.dir.join("containers").join(&spec.name);
+                let _ = store::make_folder(&folder)
+                    .and_then(|()| atomic::write_json(&folder.join("config.json"), &prepared.config.spec, atomic::Durable::No));
+                Ok(running)
+            }
+            Err(failure) => {
+                self.bury(group);
+                Err(failure)
+            }
+        }
+    }
+
+    /// The container's cgroup, with limits and device rules in force before anybody is in it.
+    fn leaf(&mut self, spec: &ContainerSpec, prepared: &Prepared) -> Result<Cgroup, Failure> {
+        fault::point("start.cgroup")?;
+        let Some(pod) = &self.pod_cgroup else {
+            return Err(Failure(StartFailure::CreateContainerError, "the pod has no sandbox".into()));
+        };
+        let name = leaf_of(&spec.name);
+        let group = match pod.child(&name) {
+            Err(e) if e.is_taken() => {
+                // The last attempt's, whose processes took their time.
+                pod.existing(&name)?.remove(Duration::from_secs(2))?;
+                pod.child(&name)?
+            }
+            other => other?,
+        };
+        let limited = || -> Result<Vec<String>, Failure> {
+            fault::point("start.cgroup.limits")?;
+            let warnings = group.apply(&prepared.config.limits, self.spec.missing_controllers_warn)?;
+            fault::point("start.cgroup.devices")?;
+            if let Some(rules) = &prepared.config.devices {
+                devices::install(&device_rules(rules), &group)?;
+            }
+            Ok(warnings)
+        };
+        match limited() {
+            Ok(_) => Ok(group),
+            Err(e) => {
+                let _ = group.remove(Duration::from_secs(2));
+                Err(e)
+            }
+        }
+    }
+
+    #[allow(clippy::type_complexity)]
+    fn born(
+        &mut self,
+        slot: usize,
+        spec: &ContainerSpec,
+        attempt: u32,
+        prepared: &Prepared,
+        group: &Cgroup,
+    ) -> Result<(container::Born, Option<Files>, Log, [Option<Stream>; 2], Option<OwnedFd>), Failure> {
+        let log = Log::new(logs::file(&self.intent.roots, &self.spec, &spec.name, attempt));
+        let (root, files) = self.root(spec, attempt, prepared)?;
+        let birth = (|| {
+            fault::point("start.pipes")?;
+            let (stdin_read, stdin) = stdin(spec)?;
+            let uid = prepared.config.spec.process().as_ref().map_or(0, |p| p.user().uid());
+            let (out_read, out) = output(uid)?;
+            let (err_read, err) = output(uid)?;
+            let Some(pause) = &self.pause else {
+                return Err(Failure(StartFailure::CreateContainerError, "the pod has no sandbox".into()));
+            };
+            let shared_pid = pause.joins & libc::CLONE_NEWPID != 0;
+            let join = Join {
+                pause: pause.pidfd.as_fd(),
+                flags: pause.joins & !(libc::CLONE_NEWPID | libc::CLONE_NEWNS),
+                shared_pid,
+                host_pid: self.spec.sandbox.host_pid,
+            };
+            let cache = self.intent.roots.data.join("seccomp");
+            let id = container_id(&self.spec, &spec.name, attempt);
+            let stdio = match spec.tty {
+                true => Stdio::Terminal(None),
+                false => Stdio::Fds([stdin_read.as_fd(), out.as_fd(), err.as_fd()]),
+            };
+            fault::point("start.plan")?;
+            let plan = Plan::new(&Birth {
+                id: &id,
+                spec: &prepared.config.spec,
+                bundle: &prepared.bundle,
+                root,
+                join: Some(join),
+                cgroup: group.dir(),
+                stdio,
+                gate: None,
+                seccomp_cache: Some(&cache),
+            })?;
+            fault::point("start.birth")?;
+            let mut born = container::start(plan)?;
+            let streams = match born.console.take() {
+                Some(console) => [Some(Stream::new(console, "stdout")?), None],
+                None => [Some(Stream::new(out_read, "stdout")?), Some(Stream::new(err_read, "stderr")?)],
+            };
+            Ok((born, streams, stdin))
+        })();
+        match birth {
+            Ok((born, streams, stdin)) => Ok((born, files, log, streams, stdin)),
+            Err(failure) => {
+                let _ = slot;
+                if let Some(files) = files {
+                    self.discard(files.folder);
+                }
+                Err(failure)
+            }
+        }
+    }
+
+    /// The root file system: fresh for every attempt.
+    fn root(&mut self, spec: &ContainerSpec, attempt: u32, prepared: &Prepared) -> Result<(Root, Option<Files>), Failure> {
+        fault::point("start.overlay")?;
+        if spec.rootfs_direct {
+            return Ok((Root::Direct(prepared.rootfs.clone()), None));
+        }
+        let folder = self.intent.data.join(&spec.name).join(attempt.to_string());
+        // What a killed start of the same attempt left.
+        store::remove_tree(&folder)?;
+        let lower = prepared.rootfs.clone();
+        let made = (|| {
+            for name in ["upper", "work"] {
+                store::make_folder(&folder.join(name))?;
+            }
+            Ok::<(), store::Error>(())
+        })();
+        // An overlay's root has the mode and owner of its upper folder.
+        if made.is_ok() && holds_upper(&folder) {
+            like(&folder.join("upper"), &lower);
+            let (upper, work) = (folder.join("upper"), folder.join("work"));
+            return Ok((Root::Overlay { lower, upper, work }, Some(Files { folder, _memory: None })));
+        }
+        let memory = mount::new_fs(c"tmpfs", &[], (mount::MOUNT_ATTR_NOSUID | mount::MOUNT_ATTR_NODEV) as u32)?;
+        for name in [c"upper", c"work"] {
+            raw::mkdirat(memory.as_raw_fd(), name, 0o700).call(|| "mkdirat(overlay tmpfs)".into())?;
+        }
+        self.warnings.push(format!("container {}: {} cannot hold its changes; they are kept in memory", spec.name, folder.display()));
+        let base = PathBuf::from(format!("/proc/self/fd/{}", memory.as_raw_fd()));
+        like(&base.join("upper"), &lower);
+        let root = Root::Overlay { lower, upper: base.join("upper"), work: base.join("work") };
+        Ok((root, Some(Files { folder, _memory: Some(memory) })))
+    }
+
+    fn watch(&mut self, slot: usize, running: &Running) -> Result<(), Failure> {
+        let base = SLOTS + 8 * slot as u64;
+        let added = self.epoll.add(&running.pidfd, EPOLLIN, base).and_then(|()| {
+            for (i, stream) in running.streams.iter().enumerate() {
+                if let Some(stream) = stream {
+                    self.epoll.add(&stream.fd, EPOLLIN, base + 1 + i as u64)?;
+                }
+            }
+            Ok(())
+        });
+        if added.is_err() {
+            let _ = running.cgroup.kill();
+            let _ = process::wait_pidfd(running.pidfd.as_fd(), true);
+        }
+        Ok(added?)
+    }
+
+    /// A container's pidfd is readable: reap, count, drain, remove.
+    pub fn container_ended(&mut self, slot: usize) {
+        let Some(running) = self.slots[slot].running.as_ref() else { return };
+        let ended = match process::wait_pidfd(running.pidfd.as_fd(), false) {
+            Ok(Some(exit)) => exit,
+            Ok(None) => return,
+            // Not our child any more: what it ended with is not known, and never said to be 0.
+            Err(_) => process::Exit::Signal(libc::SIGKILL),
+        };
+        let Some(mut running) = self.slots[slot].running.take() else { return };
+        let _ = self.epoll.remove(&running.pidfd);
+        // Before the rmdir: the counters go with the cgroup.
+        let oom_killed = running
+            .cgroup
+            .memory_events()
+            .ok()
+            .flatten()
+            .is_some_and(|events| events.oom_kill > 0 || events.oom_group_kill > 0);
+        // In its own PID namespace all have died with it; in a shared one they have not.
+        let _ = running.cgroup.kill();
+        self.drain(slot, &mut running);
+        self.bury(running.cgroup);
+        if let Some(files) = running.files.take() {
+            self.discard(files.folder);
+        }
+        let exit = Exit {
+            code: ended.status(),
+            signal: match ended {
+                process::Exit::Signal(signal) => Some(signal),
+                process::Exit::Code(_) => None,
+            },
+            oom_killed,
+            message: String::new(),
+        };
+        if let Some(name) = self.container(slot).map(|c| c.name.clone()) {
+            self.queue.push_back(Event::ContainerExited { name, attempt: running.attempt, exit });
+        }
+    }
+
+    pub fn stop_container(&mut self, name: &str, attempt: u32, signal: Option<i32>) {
+        if let Some(running) = self.running(name, attempt) {
+            let _ = process::pidfd_signal(running.pidfd.as_fd(), signal.unwrap_or(libc::SIGTERM));
+        }
+    }
+
+    pub fn kill_container(&mut self, name: &str, attempt: u32) {
+        if let Some(running) = self.running(name, attempt)
+            && running.cgroup.kill().is_err()
+        {
+            let _ = process::pidfd_signal(running.pidfd.as_fd(), libc::SIGKILL);
+        }
+    }
+
+    fn running(&self, name: &str, attempt: u32) -> Option<&Running> {
+        let slot = self.slot_of(name)?;
+        self.slots[slot].running.as_ref().filter(|r| r.attempt == attempt)
+    }
+
+    /// Removes a cgroup, now or, where somebody in it takes his time to die, later.
+    pub fn bury(&mut self, group: Cgroup) {
+        match group.remove(Duration::from_millis(2)) {
+            Err(e) if !e.is_not_found() => self.burials.push((group, event::monotonic() + 5_000_000_000)),
+            _ => {}
+        }
+    }
+}
+
+/// The rules of config.json after the runtime-spec's defaults.
+fn device_rules(rules: &[oci_spec::runtime::LinuxDeviceCgroup]) -> Vec<oci_spec::runtime::LinuxDeviceCgroup> {
+    let resources = oci_spec::runtime::LinuxResourcesBuilder::default().devices(rules.to_vec()).build().ok();
+    devices::rules_for(resources.as_ref())
+}
+
+pub(super) fn container_id(pod: &PodSpec, name: &str, attempt: u32) -> String {
+    format!("{}-{name}-{attempt}", pod.uid)
+}
+
+/// stdin: /dev/null, or a pipe that nobody writes to yet and that stays open.
+fn stdin(spec: &ContainerSpec) -> Result<(OwnedFd, Option<OwnedFd>), Failure> {
+    if spec.stdin && !spec.tty {
+        let (read, write) = event::pipe()?;
+        return Ok((read, Some(write)));
+    }
+    Ok((File::open("/dev/null").call(|| "open(/dev/null)".into())?.into(), None))
+}
+
+/// A pipe whose write end is the container's user's, so that it may open /dev/stderr.
+fn output(uid: u32) -> Result<(OwnedFd, OwnedFd), Failure> {
+    let (read, write) = event::pipe()?;
+    if uid != 0 {
+        raw::fchown(write.as_raw_fd(), uid, u32::MAX).call(|| format!("fchown(pipe, {uid})"))?;
+    }
+    Ok((read, write))
+}
+
+/// Whether an overlay's upper folder may lie here: not on another overlay, not read-only.
+fn holds_upper(folder: &std::path::Path) -> bool {
+    const OVERLAYFS_SUPER_MAGIC: i64 = 0x794c_7630;
+    File::open(folder).is_ok_and(|f| raw::fstatfs_type(f.as_raw_fd()).is_ok_and(|kind| kind != OVERLAYFS_SUPER_MAGIC))
+}
+
+/// Gives the upper folder the lower one's mode and owner.
+fn like(upper: &std::path::Path, lower: &std::path::Path) {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    if let Ok(meta) = std::fs::metadata(lower) {
+        let _ = std::os::unix::fs::chown(upper, Some(meta.uid()), Some(meta.gid()));
+        let _ = std::fs::set_permissions(upper, std::fs::Permissions::from_mode(meta.mode() & 0o7777));
+    }
+}

@@ -1,0 +1,122 @@
+//! The supervisor: one per pod, one thread, one epoll loop. It gives events to the machine and carries out its actions; idle, it
+//! wakes up never.
+//!
+//! | file | does |
+//! |---|---|
+//! | `birth` | starts the supervisor, in the caller's process |
+//! | `state` | what it holds, and how it comes up |
+//! | `turn` | the loop: what is ready, what follows from it, what is written and answered |
+//! | `sandbox` | the pod's cgroup and pause |
+//! | `container` | one attempt: cgroup, overlay, pipes, birth; its end |
+//! | `output` | what containers print, to their logs |
+//! | `requests` | what the control socket asks |
+//! | `helper` | what may take long, in a process of its own |
+
+pub(super) mod birth;
+mod container;
+mod helper;
+mod output;
+mod requests;
+mod sandbox;
+mod state;
+mod turn;
+
+use super::control::Stage;
+use super::create::Ready;
+use super::control::frame;
+use super::error::{Error, Result};
+use super::spec::PodSpec;
+use super::status::PodStatusModel;
+use crate::store::{Roots, Store, atomic};
+use crate::sys::{daemon, event, raw};
+use std::os::fd::{AsRawFd, OwnedFd};
+use state::Supervisor;
+
+/// argv[1] of a supervisor's process; not for people.
+pub const ENTRY: &str = "__supervisor";
+
+/// The ready pipe's number in a new supervisor.
+const READY_FD: i32 = 3;
+
+/// Writes a v1 PodStatus: what `status.json` holds.
+pub type StatusWriter = fn(&PodSpec, &PodStatusModel) -> Vec<u8>;
+
+/// The whole life of a supervisor. `arguments` are the process's, from argv[0]. Returns the exit code; nobody reads what it could
+/// print.
+pub fn main(arguments: &[std::ffi::OsString], writer: StatusWriter) -> i32 {
+    let Some(pipe) = event::inherit(READY_FD) else { return 64 };
+    let mut ready = ReadyPipe(Some(pipe));
+    let _ = daemon::block_signals();
+    let privileged = daemon::shed_caller();
+    // The last to be killed when memory is short: without it nobody ends or restarts anything.
+    daemon::set_oom_score_adj(-998);
+    let supervisor = Asked::parse(arguments).and_then(|asked| {
+        let store = Store::open(&asked.roots)?;
+        Supervisor::new(store, &asked.id, writer)
+    });
+    match supervisor {
+        Ok(mut supervisor) => {
+            if !privileged {
+                supervisor.warnings.push("no_new_privs is set in the caller, and so in every container".into());
+            }
+            match Asked::parse(arguments) {
+                Ok(asked) => supervisor.run(ready, asked.wait),
+                Err(_) => 64,
+            }
+        }
+        Err(e) => {
+            ready.say(&Ready::Failed(e));
+            1
+        }
+    }
+}
+
+struct Asked {
+    roots: Roots,
+    id: String,
+    wait: Stage,
+}
+
+impl Asked {
+    fn parse(arguments: &[std::ffi::OsString]) -> Result<Asked> {
+        let [_, _, state, id, wait] = arguments else {
+            return Err(Error::internal("the supervisor takes three arguments"));
+        };
+        let text = |a: &std::ffi::OsString| a.to_str().map(String::from).ok_or_else(|| Error::internal("an argument is not UTF-8"));
+        let id = text(id)?;
+        let here = Roots { state: state.into(), ..Roots::default() };
+        let intent = Store::open(&here)?.sandbox(&id)?.intent()?;
+        let roots = intent.ok_or_else(|| Error::internal(format!("sandbox {id} holds no intent.json")))?.roots;
+        let wait = serde_json::from_str(&text(wait)?).map_err(|e| Error::internal(format!("stage: {e}")))?;
+        Ok(Asked { roots, id, wait })
+    }
+}
+
+/// The pipe to the command that created the pod; it may be gone.
+struct ReadyPipe(Option<OwnedFd>);
+
+impl ReadyPipe {
+    fn say(&mut self, what: &Ready) {
+        let Some(fd) = &self.0 else { return };
+        if let Ok(frame) = frame::encode(what) {
+            // A pipe takes 4 KiB in one piece; a longer one is read by a caller that waits for it.
+            let mut rest = frame.as_slice();
+            while let Ok(n @ 1..) = raw::write(fd.as_raw_fd(), rest) {
+                rest = &rest[n..];
+            }
+        }
+    }
+
+    fn close(&mut self) {
+        self.0 = None;
+    }
+
+    fn is_open(&self) -> bool {
+        self.0.is_some()
+    }
+}
+
+/// Reads a file of the sandbox that must be there.
+fn needed<T: serde::de::DeserializeOwned>(dir: &std::path::Path, name: &str) -> Result<T> {
+    atomic::read_json(&dir.join(name))?.ok_or_else(|| Error::internal(format!("{}: no such file", dir.join(name).display())))
+}

@@ -1,0 +1,118 @@
+//! The pod's cgroup and its pause.
+
+use super::state::{PAUSE, Supervisor};
+use crate::cgroup::Cgroup;
+use crate::pod::error::{Code, Error, Result, Step};
+use crate::pod::machine::Event;
+use crate::pod::sandbox;
+use crate::store::intent;
+use crate::sys::event::EPOLLIN;
+use crate::sys::{fault, process};
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+/// Pause's leaf in the pod's cgroup. A container of that name gets another, which no container can have (a label holds no dot).
+pub(super) const LEAF: &str = "pause";
+
+pub(super) fn leaf_of(container: &str) -> String {
+    if container == LEAF { "pause.container".into() } else { container.into() }
+}
+
+const BURIAL: Duration = Duration::from_secs(5);
+
+impl Supervisor {
+    /// Cgroup, then pause; on failure neither is left.
+    pub fn make_sandbox(&mut self) -> Result<()> {
+        fault::point("create.cgroup")?;
+        let group = self.make_cgroup().step("create.cgroup")?;
+        let made = self.make_pause(&group);
+        match made {
+            Ok(pause) => {
+                self.pod_cgroup = Some(group);
+                self.pause = Some(pause);
+                Ok(())
+            }
+            Err(e) => {
+                let left = group.remove(BURIAL);
+                self.intent.pause = None;
+                Err(match left {
+                    Ok(()) => e,
+                    Err(left) => Error { message: format!("{}; and {left}", e.message), ..e },
+                })
+            }
+        }
+    }
+
+    fn make_cgroup(&mut self) -> Result<Cgroup> {
+        let parent = Cgroup::open(&self.hierarchy, &self.intent.roots.cgroup_parent)?;
+        let name = self.intent.cgroup.rsplit('/').next().unwrap_or_default().to_string();
+        let group = parent.child(&name).map_err(|e| match e.is_taken() {
+            true => Error::new(Code::AlreadyExists, format!("cgroup {} exists already: a pod of this uid lives", self.intent.cgroup)),
+            false => e.into(),
+        })?;
+        let limited = fault::point("create.cgroup.limits").map_err(Error::from).and_then(|()| {
+            let warnings = group.apply(&self.spec.limits, self.spec.missing_controllers_warn)?;
+            // Before the first process enters a leaf: what is handed down later costs a migration.
+            group.enable(&group.controllers()?)?;
+            Ok(warnings)
+        });
+        match limited {
+            Ok(warnings) => {
+                self.warnings.extend(warnings);
+                Ok(group)
+            }
+            Err(e) => {
+                let _ = group.remove(BURIAL);
+                Err(e)
+            }
+        }
+    }
+
+    fn make_pause(&mut self, group: &Cgroup) -> Result<sandbox::Pause> {
+        fault::point("create.pause.cgroup")?;
+        let leaf = group.child(LEAF)?;
+        fault::point("create.pause")?;
+        let pause = sandbox::birth(&self.spec.sandbox, leaf.dir()).step("create.pause")?;
+        self.intent.pause =
+            Some(intent::Pause { process: pause.process.clone(), namespaces: pause.namespaces.clone() });
+        let noted = fault::point("create.pause.intent")
+            .map_err(Error::from)
+            .and_then(|()| Ok(self.sandbox.write_intent(&self.intent)?))
+            .and_then(|()| Ok(self.epoll.add(&pause.pidfd, EPOLLIN, PAUSE)?));
+        match noted {
+            Ok(()) => Ok(pause),
+            Err(e) => {
+                sandbox::end(pause.pidfd.as_fd());
+                Err(e)
+            }
+        }
+    }
+
+    /// Pause and the pod's cgroup; what is gone already is fine.
+    pub fn stop_sandbox(&mut self) -> Result<()> {
+        fault::point("delete.pause")?;
+        if let Some(pause) = self.pause.take() {
+            let _ = self.epoll.remove(&pause.pidfd);
+            sandbox::end(pause.pidfd.as_fd());
+        }
+        self.burials.clear();
+        if let Some(group) = self.pod_cgroup.take() {
+            match group.remove(BURIAL) {
+                Err(e) if !e.is_not_found() => return Err(e.into()),
+                _ => {}
+            }
+        }
+        self.intent.pause = None;
+        Ok(self.sandbox.write_intent(&self.intent)?)
+    }
+
+    /// Pause's pidfd is readable.
+    pub fn pause_ended(&mut self) {
+        let ended = self.pause.as_ref().is_some_and(|p| !matches!(process::wait_pidfd(p.pidfd.as_fd(), false), Ok(None)));
+        if ended && let Some(pause) = self.pause.take() {
+            let _ = self.epoll.remove(&pause.pidfd);
+            let attempt = self.machine.status().sandbox_attempt;
+            self.queue.push_back(Event::SandboxDied { attempt });
+        }
+    }
+}

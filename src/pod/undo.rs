@@ -1,0 +1,116 @@
+//! Taking a sandbox back, by its intent record: what `delete` does when nobody else can, and the supervisor at its end.
+
+use super::error::{Error, Result, Step};
+use crate::cgroup::{Cgroup, Hierarchy};
+use crate::store::lock::{Lock, SUPERVISOR};
+use crate::store::{self, Intent, Sandbox, Store, process};
+use crate::sys::{event, fault, process as sys_process};
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+/// How long the kernel may take to bury what was killed.
+const BURIAL: Duration = Duration::from_secs(5);
+
+/// Who asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    /// The live supervisor, which holds the lock and has reaped its children.
+    Supervisor,
+    /// The command whose create failed: the supervisor may still be on its way out.
+    Creator,
+    /// A later command; refused while a supervisor lives.
+    Cleaner,
+}
+
+/// Ends what lives of the sandbox and removes all that was made, in reverse order of its making. What is gone already is fine, so
+/// it can be repeated until it succeeds; the name is given up last.
+pub fn everything(store: &Store, sandbox: &Sandbox, by: By) -> Result<()> {
+    let _lock = match by {
+        By::Supervisor => None,
+        By::Creator => {
+            wait_for_supervisor(sandbox, 2_000)?;
+            None
+        }
+        By::Cleaner => Some(take_over(sandbox)?),
+    };
+    // Unreadable, it still has its folder and maybe a name; the rest is found by the sandbox's id.
+    let intent = sandbox.intent().ok().flatten();
+    if let Some(intent) = &intent {
+        fault::point("delete.cgroup")?;
+        cgroup(intent).step("delete.cgroup")?;
+        fault::point("delete.data")?;
+        store::remove_tree(&intent.data).step("delete.data")?;
+        remove_empty_parents(&intent.data, &intent.roots.data);
+        fault::point("delete.logs")?;
+        store::remove_tree(&intent.logs).step("delete.logs")?;
+        remove_empty_parents(&intent.logs, &intent.roots.log);
+    } else {
+        let data = store.roots().data_of(&sandbox.id);
+        store::remove_tree(&data).step("delete.data")?;
+        for (namespace, name, id) in store.names(None)? {
+            if id == sandbox.id {
+                store.release(&namespace, &name, &id)?;
+            }
+        }
+    }
+    fault::point("delete.name")?;
+    store.forget(sandbox).step("delete.name")
+}
+
+/// Everything in the pod's cgroup is killed, and the cgroup removed bottom-up. By cgroup, not by pid: a number may be a
+/// stranger's by now.
+fn cgroup(intent: &Intent) -> Result<()> {
+    if intent.boot_id != process::boot_id() {
+        return Ok(());
+    }
+    let Ok(hierarchy) = Hierarchy::discover() else { return Ok(()) };
+    let group = match Cgroup::open(&hierarchy, &intent.cgroup) {
+        Err(e) if e.is_not_found() => return Ok(()),
+        other => other?,
+    };
+    match group.remove(BURIAL) {
+        Err(e) if e.is_not_found() => Ok(()),
+        other => Ok(other?),
+    }
+}
+
+/// `pods` and the like are left only where somebody uses them.
+fn remove_empty_parents(path: &std::path::Path, root: &std::path::Path) {
+    if let Some(parent) = path.parent()
+        && parent != root
+    {
+        store::remove_empty(parent);
+    }
+}
+
+fn take_over(sandbox: &Sandbox) -> Result<Lock> {
+    let lock = Lock::open(&sandbox.dir)?;
+    if !lock.take(SUPERVISOR)? {
+        return Err(Error::new(
+            super::error::Code::Aborted,
+            format!("sandbox {}: its supervisor lives, or another command cleans up", sandbox.id),
+        ));
+    }
+    Ok(lock)
+}
+
+/// Waits for a live supervisor's end, `patience` milliseconds, then kills it: by its recorded identity, never by a number alone. The
+/// creator holds a lock of the same file, which opening it once more would drop: so the intent is asked, not the lock.
+fn wait_for_supervisor(sandbox: &Sandbox, patience: u64) -> Result<()> {
+    let Some(supervisor) = sandbox.intent().ok().flatten().and_then(|i| i.supervisor) else { return Ok(()) };
+    let Ok(pidfd) = sys_process::pidfd_open(supervisor.pid) else { return Ok(()) };
+    if !supervisor.lives() {
+        return Ok(());
+    }
+    let ended = |millis| event::poll_in(pidfd.as_fd(), Some(millis)).unwrap_or(true);
+    if !ended(patience) {
+        let _ = sys_process::pidfd_signal(pidfd.as_fd(), libc::SIGKILL);
+        ended(2_000);
+    }
+    Ok(())
+}
+
+/// Kills a supervisor that does not answer, or cannot do its work.
+pub fn kill_supervisor(sandbox: &Sandbox) -> Result<()> {
+    wait_for_supervisor(sandbox, 0)
+}

@@ -7,8 +7,7 @@ use super::spec::{ContainerSpec, PodSpec, Seccomp, SecuritySpec};
 use crate::cgroup::Limits;
 use crate::container::Bundle;
 use oci_spec::runtime::{
-    Capabilities, Capability, Linux, LinuxCapabilities, LinuxDeviceCgroup, LinuxSeccomp, Mount, MountBuilder,
-    Process, Spec, User,
+    Capabilities, Capability, Linux, LinuxCapabilities, LinuxDeviceCgroup, LinuxSeccomp, Mount, MountBuilder, Process, Spec, User,
 };
 use std::path::Path;
 

@@ -189,7 +189,8 @@ pub fn set_nonblocking(fd: BorrowedFd) -> Result<()> {
 
 /// A duplicate, close-on-exec, with a number of at least `lowest`.
 pub fn duplicate_above(fd: BorrowedFd, lowest: i32) -> Result<OwnedFd> {
-    let new = super::raw::fcntl(fd.as_raw_fd(), libc::F_DUPFD_CLOEXEC, lowest as usize).call(|| "fcntl(F_DUPFD_CLOEXEC)".into())?;
+    let new =
+        super::raw::fcntl(fd.as_raw_fd(), libc::F_DUPFD_CLOEXEC, lowest as usize).call(|| "fcntl(F_DUPFD_CLOEXEC)".into())?;
     // SAFETY: just made.
     Ok(unsafe { OwnedFd::from_raw_fd(new as i32) })
 }

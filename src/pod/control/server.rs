@@ -40,12 +40,8 @@ impl Server {
         let dir = File::open(&sandbox.dir).map_err(|e| Error::internal(format!("open({}): {e}", sandbox.dir.display())))?;
         let listener = socket::listen(dir.as_fd(), SOCKET)?;
         epoll.add(&listener, EPOLLIN, LISTENER)?;
-        let hello = Hello {
-            protocol: super::PROTOCOL,
-            build: env!("CARGO_PKG_VERSION").into(),
-            sandbox: sandbox.id.clone(),
-            boot_id,
-        };
+        let hello =
+            Hello { protocol: super::PROTOCOL, build: env!("CARGO_PKG_VERSION").into(), sandbox: sandbox.id.clone(), boot_id };
         Ok(Server { listener, hello, connections: BTreeMap::new(), next: 0 })
     }
 
@@ -113,7 +109,8 @@ impl Server {
         let Some(connection) = self.connections.get_mut(&client) else { return };
         if connection.queue.len() + frame.len() > QUEUE {
             // Too slow: the rest would only make it later. Where it was, it knows by the last number that it has.
-            let lagged = Error::new(Code::ResourceExhausted, "lagged: too slow a reader; connect again and watch from the last event");
+            let lagged =
+                Error::new(Code::ResourceExhausted, "lagged: too slow a reader; connect again and watch from the last event");
             if let Ok(last) = frame::encode(&Answer { id: 0, result: Outcome::Error(lagged) }) {
                 connection.queue.extend_from_slice(&last);
             }
@@ -146,7 +143,8 @@ impl Server {
 
     /// Sends what the readers take; asks for EPOLLOUT where they do not take all. To be called before each wait.
     pub fn flush(&mut self, epoll: &Epoll) {
-        let waiting: Vec<u64> = self.connections.iter().filter(|(_, c)| !c.queue.is_empty() || c.blocked).map(|(id, _)| *id).collect();
+        let waiting: Vec<u64> =
+            self.connections.iter().filter(|(_, c)| !c.queue.is_empty() || c.blocked).map(|(id, _)| *id).collect();
         for id in waiting {
             if !self.send_queued(id) {
                 self.drop_client(id);

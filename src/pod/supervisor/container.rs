@@ -125,17 +125,8 @@ impl Supervisor {
         match born {
             Ok((born, files, log, streams, stdin)) => {
                 let id = container_id(&self.spec, &spec.name, attempt);
-                let running = Running {
-                    attempt,
-                    id,
-                    pid: born.pid,
-                    pidfd: born.pidfd,
-                    cgroup: group,
-                    log,
-                    streams,
-                    _stdin: stdin,
-                    files,
-                };
+                let running =
+                    Running { attempt, id, pid: born.pid, pidfd: born.pidfd, cgroup: group, log, streams, _stdin: stdin, files };
                 self.watch(slot, &running)?;
                 // For those who enter it later; not on the way of its start.
                 let folder = self.sandbox.dir.join("containers").join(&spec.name);
@@ -274,7 +265,11 @@ impl Supervisor {
         for name in [c"upper", c"work"] {
             raw::mkdirat(memory.as_raw_fd(), name, 0o700).call(|| "mkdirat(overlay tmpfs)".into())?;
         }
-        self.warnings.push(format!("container {}: {} cannot hold its changes; they are kept in memory", spec.name, folder.display()));
+        self.warnings.push(format!(
+            "container {}: {} cannot hold its changes; they are kept in memory",
+            spec.name,
+            folder.display()
+        ));
         let base = PathBuf::from(format!("/proc/self/fd/{}", memory.as_raw_fd()));
         like(&base.join("upper"), &lower);
         let root = Root::Overlay { lower, upper: base.join("upper"), work: base.join("work") };
@@ -310,12 +305,8 @@ impl Supervisor {
         let Some(mut running) = self.slots[slot].running.take() else { return };
         let _ = self.epoll.remove(&running.pidfd);
         // Before the rmdir: the counters go with the cgroup.
-        let oom_killed = running
-            .cgroup
-            .memory_events()
-            .ok()
-            .flatten()
-            .is_some_and(|events| events.oom_kill > 0 || events.oom_group_kill > 0);
+        let oom_killed =
+            running.cgroup.memory_events().ok().flatten().is_some_and(|events| events.oom_kill > 0 || events.oom_group_kill > 0);
         // In its own PID namespace all have died with it; in a shared one they have not.
         let _ = running.cgroup.kill();
         self.drain(slot, &mut running);

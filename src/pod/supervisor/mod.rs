@@ -22,15 +22,15 @@ mod state;
 mod turn;
 
 use super::control::Stage;
-use super::create::Ready;
 use super::control::frame;
+use super::create::Ready;
 use super::error::{Error, Result};
 use super::spec::PodSpec;
 use super::status::PodStatusModel;
 use crate::store::{Roots, Store, atomic};
 use crate::sys::{daemon, event, raw};
-use std::os::fd::{AsRawFd, OwnedFd};
 use state::Supervisor;
+use std::os::fd::{AsRawFd, OwnedFd};
 
 /// argv[1] of a supervisor's process; not for people.
 pub const ENTRY: &str = "__supervisor";
@@ -82,7 +82,8 @@ impl Asked {
         let [_, _, state, id, wait] = arguments else {
             return Err(Error::internal("the supervisor takes three arguments"));
         };
-        let text = |a: &std::ffi::OsString| a.to_str().map(String::from).ok_or_else(|| Error::internal("an argument is not UTF-8"));
+        let text =
+            |a: &std::ffi::OsString| a.to_str().map(String::from).ok_or_else(|| Error::internal("an argument is not UTF-8"));
         let id = text(id)?;
         let here = Roots { state: state.into(), ..Roots::default() };
         let intent = Store::open(&here)?.sandbox(&id)?.intent()?;

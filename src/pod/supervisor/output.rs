@@ -110,4 +110,3 @@ pub(super) fn slot_of(token: u64) -> (usize, usize) {
     let rest = token - SLOTS;
     ((rest / 8) as usize, (rest % 8) as usize)
 }
-

@@ -1,7 +1,7 @@
 //! What the control socket asks, and what of it is answered later.
 
 use super::state::Supervisor;
-use crate::pod::control::{ContainerInfo, Outcome, Request, Stage, Verb, What, WatchEvent};
+use crate::pod::control::{ContainerInfo, Outcome, Request, Stage, Verb, WatchEvent, What};
 use crate::pod::error::{Code, Error};
 use crate::pod::machine::Event;
 use crate::pod::status::{ConditionKind, ContainerState, Phase, PodStatusModel, Truth};
@@ -27,7 +27,9 @@ const UNDER_WAY: [&str; 2] = ["ContainerCreating", "PodInitializing"];
 /// None: not yet; else whether the stage is reached or cannot be any more.
 pub(super) fn reached(stage: Stage, status: &PodStatusModel) -> Option<Result<(), Error>> {
     let never = |what: &str| Some(Err(Error::new(Code::Aborted, format!("the pod has {what}"))));
-    let stuck = status.all_containers().any(|c| matches!(&c.state, ContainerState::Waiting { reason, .. } if !UNDER_WAY.contains(&reason.as_str())));
+    let stuck = status
+        .all_containers()
+        .any(|c| matches!(&c.state, ContainerState::Waiting { reason, .. } if !UNDER_WAY.contains(&reason.as_str())));
     let started = status.containers.iter().all(|c| c.started.is_some() || c.last_end().is_some());
     let done = match stage {
         Stage::Created => true,

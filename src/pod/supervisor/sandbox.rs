@@ -47,7 +47,9 @@ impl Supervisor {
         let parent = Cgroup::open(&self.hierarchy, &self.intent.roots.cgroup_parent)?;
         let name = self.intent.cgroup.rsplit('/').next().unwrap_or_default().to_string();
         let group = parent.child(&name).map_err(|e| match e.is_taken() {
-            true => Error::new(Code::AlreadyExists, format!("cgroup {} exists already: a pod of this uid lives", self.intent.cgroup)),
+            true => {
+                Error::new(Code::AlreadyExists, format!("cgroup {} exists already: a pod of this uid lives", self.intent.cgroup))
+            }
             false => e.into(),
         })?;
         let limited = fault::point("create.cgroup.limits").map_err(Error::from).and_then(|()| {
@@ -73,8 +75,7 @@ impl Supervisor {
         let leaf = group.child(LEAF)?;
         fault::point("create.pause")?;
         let pause = sandbox::birth(&self.spec.sandbox, leaf.dir()).step("create.pause")?;
-        self.intent.pause =
-            Some(intent::Pause { process: pause.process.clone(), namespaces: pause.namespaces.clone() });
+        self.intent.pause = Some(intent::Pause { process: pause.process.clone(), namespaces: pause.namespaces.clone() });
         let noted = fault::point("create.pause.intent")
             .map_err(Error::from)
             .and_then(|()| Ok(self.sandbox.write_intent(&self.intent)?))

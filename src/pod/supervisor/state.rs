@@ -184,7 +184,9 @@ fn prepare(spec: &PodSpec, hierarchy: &Hierarchy, warnings: &mut Vec<String>) ->
         let mut prepared = None;
         match Prepared::new(spec, container) {
             Ok(ready) => {
-                check(&ready.config.limits).map_err(|e| Error::from(e).context(format!("container {}", container.name))).step("create.check")?;
+                check(&ready.config.limits)
+                    .map_err(|e| Error::from(e).context(format!("container {}", container.name)))
+                    .step("create.check")?;
                 warnings.extend(ready.config.warnings.iter().map(|w| format!("container {}: {w}", container.name)));
                 prepared = Some(ready);
             }

@@ -166,7 +166,7 @@ pub struct ContainerStatus {
     /// lastState: how the attempt before this one ended.
     pub last_state: Option<Terminated>,
     pub ready: bool,
-    /// Its startup is over: running, postStart done, the startup probe passed. None before it ever ran (the API's null).
+    /// Its startup is over: running, postStart done, the startup probe passed. The machine always says; None is the API's null.
     pub started: Option<bool>,
     /// How often it was made again; also the number of the current attempt and of its log file.
     pub restart_count: u32,

@@ -52,11 +52,9 @@ impl Machine {
                 }
             }
             Event::Timer => {
-                // The timer is spent: whatever is still due sets it anew.
-                if self.timer.is_some_and(|at| at <= step.now.mono) {
-                    self.timer = None;
-                    step.changed = true;
-                }
+                // It is spent, and also if it rang early: whatever is still due sets it anew.
+                step.changed |= self.timer.is_some_and(|at| at <= step.now.mono);
+                self.timer = None;
             }
             Event::Delete { .. } | Event::Recovered { .. } => {}
         }

@@ -165,6 +165,11 @@ impl Machine {
         self.sandbox
     }
 
+    /// Init containers and sidecars, then app containers: what a supervisor started again has to look for.
+    pub fn containers(&self) -> &[Container] {
+        &self.containers
+    }
+
     pub fn container(&self, name: &str) -> Option<&Container> {
         self.containers.iter().find(|c| c.name == name)
     }

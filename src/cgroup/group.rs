@@ -2,8 +2,9 @@
 
 use super::controller::{Controller, words};
 use super::error::{Error, Result};
-use super::hierarchy::{Hierarchy, components};
+use super::hierarchy::Hierarchy;
 use super::limits::Limits;
+use super::path::components;
 use crate::sys::{Errno, dir, process, raw};
 use std::collections::BTreeSet;
 use std::ffi::CString;

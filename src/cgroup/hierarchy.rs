@@ -4,6 +4,7 @@ use super::controller::Controller;
 use super::error::{Error, Result};
 use super::group::Cgroup;
 use super::limits::Limits;
+use super::path::components;
 use crate::sys::{Errno, raw};
 use std::collections::BTreeSet;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -148,31 +149,6 @@ fn clear_out(root: &Cgroup) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// The parts of a cgroup path. `..`, `.`, empty parts, control characters and names over 255 bytes are refused: a path comes
-/// from config.json or a command line.
-pub(super) fn components(path: &str) -> Result<Vec<&str>> {
-    let wrong = |problem: &str| Err(Error::field("cgroup path", format!("`{}` {problem}", path.escape_debug())));
-    let inner = path.strip_prefix('/').unwrap_or(path);
-    let inner = inner.strip_suffix('/').unwrap_or(inner);
-    if path.len() > 3072 {
-        return Err(Error::field("cgroup path", format!("{} bytes, want at most 3072", path.len())));
-    }
-    if inner.is_empty() {
-        return if path == "/" { Ok(Vec::new()) } else { wrong("names no cgroup") };
-    }
-    let parts: Vec<_> = inner.split('/').collect();
-    for part in &parts {
-        match *part {
-            "" => return wrong("has an empty name in it"),
-            "." | ".." => return wrong("must not hold . or .."),
-            p if p.len() > 255 => return wrong("has a name of more than 255 bytes"),
-            p if p.contains(char::is_control) => return wrong("holds a control character"),
-            _ => {}
-        }
-    }
-    Ok(parts)
 }
 
 /// Mount points of cgroup v2 in /proc/self/mountinfo (proc(5)), best first: whole trees before parts of one, then the later

@@ -19,6 +19,7 @@ mod group;
 mod hierarchy;
 mod limits;
 mod oci;
+mod path;
 mod removal;
 mod stats;
 #[cfg(test)]
@@ -30,4 +31,5 @@ pub use group::Cgroup;
 pub use hierarchy::Hierarchy;
 pub use limits::{IoLimit, Limits, RdmaLimit, check_unified};
 pub use oci::shares_to_weight;
+pub use path::path_from_oci;
 pub use stats::{CpuStats, IoStats, MemoryEvents, MemoryStats, Pressure, Pressures, Stall, Stats};

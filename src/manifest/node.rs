@@ -19,7 +19,8 @@ pub struct Node<'a> {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value<'a> {
     Null,
-    Bool(bool),
+    /// The boolean with its word as written: `n` is one as well.
+    Bool(bool, Cow<'a, str>),
     /// The number with its text as written.
     Num(Number, Cow<'a, str>),
     Str(Cow<'a, str>),
@@ -71,7 +72,7 @@ impl<'a> Node<'a> {
     pub fn describe(&self) -> String {
         match &self.value {
             Value::Null => "nothing".to_owned(),
-            Value::Bool(b) => format!("the boolean {b}"),
+            Value::Bool(_, word) => format!("the boolean {word}"),
             Value::Num(_, raw) => format!("the number {}", super::error::quoted(raw).trim_matches('"')),
             Value::Str(s) => format!("the text {}", super::error::quoted(s)),
             Value::Seq(_) => "a list".to_owned(),

@@ -16,14 +16,17 @@ pub enum Tagged {
 
 /// What an unquoted scalar with no tag is.
 pub fn resolve(text: Cow<'_, str>) -> Value<'_> {
-    match text.as_ref() {
+    let word = match text.as_ref() {
         "" | "~" | "null" | "Null" | "NULL" => return Value::Null,
-        "y" | "Y" | "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => return Value::Bool(true),
-        "n" | "N" | "no" | "No" | "NO" | "false" | "False" | "FALSE" | "off" | "Off" | "OFF" => return Value::Bool(false),
+        "y" | "Y" | "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => Some(true),
+        "n" | "N" | "no" | "No" | "NO" | "false" | "False" | "FALSE" | "off" | "Off" | "OFF" => Some(false),
         ".nan" | ".NaN" | ".NAN" => return Value::Num(Number::Float(f64::NAN), text),
         ".inf" | ".Inf" | ".INF" | "+.inf" | "+.Inf" | "+.INF" => return Value::Num(Number::Float(f64::INFINITY), text),
         "-.inf" | "-.Inf" | "-.INF" => return Value::Num(Number::Float(f64::NEG_INFINITY), text),
-        _ => {}
+        _ => None,
+    };
+    if let Some(word) = word {
+        return Value::Bool(word, text);
     }
     match number(&text) {
         Some(n) => Value::Num(n, text),
@@ -38,7 +41,7 @@ pub fn resolve_tagged(text: Cow<'_, str>, tag: Tagged) -> Option<Value<'_>> {
     }
     let value = resolve(text);
     let fits = match (&value, tag) {
-        (Value::Bool(_), Tagged::Bool) | (Value::Null, Tagged::Null) => true,
+        (Value::Bool(..), Tagged::Bool) | (Value::Null, Tagged::Null) => true,
         (Value::Num(n, _), Tagged::Int) => matches!(n, Number::Int(_)),
         (Value::Num(..), Tagged::Float) => true,
         _ => false,
@@ -148,10 +151,10 @@ mod tests {
     #[test]
     fn the_words_of_yaml_1_1_are_booleans_and_null() {
         for text in ["yes", "Yes", "on", "ON", "y", "Y", "true"] {
-            assert_eq!(resolve(Cow::Borrowed(text)), Value::Bool(true), "{text}");
+            assert_eq!(resolve(Cow::Borrowed(text)), Value::Bool(true, text.into()), "{text}");
         }
         for text in ["no", "off", "n", "N", "False"] {
-            assert_eq!(resolve(Cow::Borrowed(text)), Value::Bool(false), "{text}");
+            assert_eq!(resolve(Cow::Borrowed(text)), Value::Bool(false, text.into()), "{text}");
         }
         for text in ["", "~", "null", "Null"] {
             assert_eq!(resolve(Cow::Borrowed(text)), Value::Null, "{text}");
@@ -165,6 +168,6 @@ mod tests {
     fn a_tag_makes_text_of_a_number_and_refuses_what_does_not_fit() {
         assert_eq!(resolve_tagged(Cow::Borrowed("1"), Tagged::Str), Some(Value::Str(Cow::Borrowed("1"))));
         assert_eq!(resolve_tagged(Cow::Borrowed("x"), Tagged::Int), None);
-        assert_eq!(resolve_tagged(Cow::Borrowed("yes"), Tagged::Bool), Some(Value::Bool(true)));
+        assert_eq!(resolve_tagged(Cow::Borrowed("yes"), Tagged::Bool), Some(Value::Bool(true, "yes".into())));
     }
 }

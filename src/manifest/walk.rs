@@ -117,7 +117,7 @@ impl Walk<'_, '_> {
     fn value(&mut self, node: &Node<'_>, ty: &Ty, path: &Path<'_>) -> Option<Json> {
         match (ty, &node.value) {
             (Ty::Str, Value::Str(s)) => Some(Json::String(s.to_string())),
-            (Ty::Bool, Value::Bool(b)) => Some(Json::Bool(*b)),
+            (Ty::Bool, Value::Bool(b, _)) => Some(Json::Bool(*b)),
             (Ty::I32 | Ty::I64, Value::Num(n, raw)) => self.integer(node, ty, *n, raw, path),
             (Ty::Quantity, Value::Str(s)) => Some(Json::String(s.to_string())),
             (Ty::Quantity, Value::Num(n, raw)) => self.quantity(node, *n, raw, path),
@@ -150,7 +150,7 @@ impl Walk<'_, '_> {
 
     fn mistyped(&mut self, node: &Node<'_>, ty: &Ty, path: &Path<'_>) {
         let hint = match (ty, &node.value) {
-            (Ty::Str | Ty::Word(_), Value::Bool(_) | Value::Num(..)) => "; quote it",
+            (Ty::Str | Ty::Word(_), Value::Bool(..) | Value::Num(..)) => "; quote it",
             (Ty::I32 | Ty::I64 | Ty::Bool, Value::Str(s)) if is_placeholder(s) => "; put a value in place of the placeholder",
             (Ty::I32 | Ty::I64, Value::Str(s)) if s.parse::<i64>().is_ok() => "; without quotes",
             (Ty::Bool, Value::Str(s)) if s.parse::<bool>().is_ok() => "; without quotes",
@@ -280,7 +280,7 @@ fn blank(ty: &Ty) -> Json {
 
 fn is_quiet(node: &Node<'_>, quiet: &[&str]) -> bool {
     match &node.value {
-        Value::Bool(b) => quiet.contains(&if *b { "true" } else { "false" }),
+        Value::Bool(b, _) => quiet.contains(&if *b { "true" } else { "false" }),
         Value::Num(_, s) | Value::Str(s) => quiet.contains(&s.as_ref()),
         _ => false,
     }
@@ -295,7 +295,7 @@ fn is_placeholder(text: &str) -> bool {
 fn plain(node: &Node<'_>) -> Json {
     match &node.value {
         Value::Null => Json::Null,
-        Value::Bool(b) => Json::Bool(*b),
+        Value::Bool(b, _) => Json::Bool(*b),
         Value::Num(Number::Int(n), _) => Json::from(*n),
         Value::Num(Number::Float(f), _) => Json::from(*f),
         Value::Str(s) => Json::String(s.to_string()),

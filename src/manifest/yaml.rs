@@ -322,7 +322,7 @@ impl<'a> Tree<'a> {
 fn key_text(value: Value<'_>) -> Result<Cow<'_, str>, String> {
     Ok(match value {
         Value::Str(text) => text,
-        Value::Bool(b) => Cow::Borrowed(if b { "true" } else { "false" }),
+        Value::Bool(b, _) => Cow::Borrowed(if b { "true" } else { "false" }),
         Value::Num(super::node::Number::Int(n), _) => Cow::Owned(n.to_string()),
         Value::Num(_, raw) => raw,
         Value::Null => return Err("a key is missing before the colon".to_owned()),
@@ -336,7 +336,7 @@ fn key_text(value: Value<'_>) -> Result<Cow<'_, str>, String> {
 fn weigh(node: &Node<'_>) -> (usize, usize) {
     let add = |(n, b): (usize, usize), (m, c): (usize, usize)| (n + m, b + c);
     match &node.value {
-        Value::Null | Value::Bool(_) => (1, 1),
+        Value::Null | Value::Bool(..) => (1, 1),
         Value::Num(_, text) | Value::Str(text) => (1, text.len()),
         Value::Seq(items) => items.iter().map(weigh).fold((1, 0), add),
         Value::Map(entries) => entries.iter().map(|e| add(weigh(&e.value), (0, e.key.len()))).fold((1, 0), add),

@@ -155,7 +155,11 @@ fn qos(spec: &PodSpec) -> Qos {
     };
     let mut guaranteed = true;
     let (mut requests, mut limits) = (Amounts::new(), Amounts::new());
-    let pod_level = spec.resources.as_ref().map(|r| vec![Some(r)]);
+    let pod_level = spec
+        .resources
+        .as_ref()
+        .filter(|r| r.limits.iter().chain(&r.requests).flatten().any(|(name, _)| resources::is_pod_level(name)))
+        .map(|r| vec![Some(r)]);
     let each = pod_level.unwrap_or_else(|| all_containers(spec).map(|c| c.resources.as_ref()).collect());
     for resources in each {
         let own = counted(resources::limits(resources));
@@ -175,3 +179,7 @@ fn qos(spec: &PodSpec) -> Qos {
         Qos::Burstable
     }
 }
+
+#[cfg(test)]
+#[path = "limits_tests.rs"]
+mod tests;

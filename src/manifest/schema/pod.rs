@@ -9,8 +9,9 @@ const NO_API: &str = "there is no API server to authenticate to";
 const WINDOWS: &str = "this is a Linux host";
 
 pub const POD: &[Field] = &[
-    field("apiVersion", Ty::Str).required(),
-    field("kind", Ty::Str).required(),
+    // Both were looked at before the document was taken for a Pod.
+    server("apiVersion"),
+    server("kind"),
     field("metadata", Ty::Obj(META)).required(),
     field("spec", Ty::Obj(POD_SPEC)).required(),
     server("status"),

@@ -42,12 +42,12 @@ static int try_create(int argc, char **argv) {
     return 0;
 }
 
-// try-mknod PATH MAJOR MINOR: a character device, then an open of it.
+// try-mknod PATH MAJOR MINOR: a character device, then an open of it for writing; nothing is written.
 static int try_mknod(int argc, char **argv) {
     if (argc < 3) return 2;
     int r = mknod(argv[0], S_IFCHR | 0600, makedev(atoi(argv[1]), atoi(argv[2])));
     printf("mknod=%s\n", symbol(r ? errno : 0));
-    return r ? 0 : attempt(argv[0], O_RDWR);
+    return r ? 0 : attempt(argv[0], O_WRONLY);
 }
 
 static int cat(int argc, char **argv) {

@@ -1,2 +1,8 @@
-//! Terminals.
+//! Terminals: the caller's put into raw mode and always given back, and bytes carried between it and a container's pty.
 #![forbid(unsafe_code)]
+
+mod raw_mode;
+mod relay;
+
+pub use raw_mode::RawMode;
+pub use relay::{Relay, forwarded_signals, supervise};

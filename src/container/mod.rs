@@ -13,6 +13,7 @@ pub mod exec;
 pub mod init;
 pub mod namespaces;
 pub mod plan;
+pub mod runtime;
 pub mod step;
 pub mod sysctl;
 pub mod validate;

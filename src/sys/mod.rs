@@ -18,6 +18,7 @@ pub mod lock;
 pub mod mount;
 pub mod process;
 pub mod raw;
+pub mod signal;
 pub mod socket;
 pub mod tty;
 

@@ -1,0 +1,67 @@
+//! `podrt-oci`: the container layer under the field's OCI command line.
+
+mod args;
+mod verbs;
+
+use args::{Cli, Verb};
+use clap::Parser;
+use std::io::Write;
+
+/// Exit code of an error of podrt-oci itself; a container's own code is passed on by `run`.
+const FAILED: i32 = 1;
+
+/// argv to exit code. Prints an error in one place: stderr, and the log that `--log` names, where engines look for it.
+pub fn main() -> i32 {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(e) => {
+            let _ = e.print();
+            return if e.use_stderr() { FAILED } else { 0 };
+        }
+    };
+    match run(&cli) {
+        Ok(code) => code,
+        Err(e) => {
+            let text = format!("{e:#}");
+            let _ = writeln!(std::io::stderr(), "podrt-oci: {text}");
+            log(&cli, "error", &text);
+            FAILED
+        }
+    }
+}
+
+fn run(cli: &Cli) -> anyhow::Result<i32> {
+    if !nix::unistd::geteuid().is_root() {
+        anyhow::bail!("must be run as root");
+    }
+    if cli.systemd_cgroup {
+        anyhow::bail!("--systemd-cgroup is not supported yet by this version of podrt (leave it out: cgroups are made directly)");
+    }
+    let runtime = crate::container::runtime::Runtime::new(&cli.root);
+    let warn = |warnings: &[String]| {
+        for w in warnings {
+            let _ = writeln!(std::io::stderr(), "podrt-oci: warning: {w}");
+            log(cli, "warning", w);
+        }
+    };
+    match &cli.verb {
+        Verb::Create(v) => verbs::create(&runtime, v, &warn),
+        Verb::Run(v) => verbs::run(&runtime, v, &warn),
+        Verb::Start { id } => verbs::start(&runtime, id),
+        Verb::State { id } => verbs::state(&runtime, id),
+        Verb::Kill(v) => verbs::kill(&runtime, v),
+        Verb::Delete { id, force } => verbs::delete(&runtime, id, *force),
+        Verb::List { quiet } => verbs::list(&runtime, *quiet),
+    }
+}
+
+/// One line to `--log`, as text or JSON.
+fn log(cli: &Cli, level: &str, message: &str) {
+    let Some(path) = &cli.log else { return };
+    let Ok(mut file) = std::fs::OpenOptions::new().append(true).create(true).open(path) else { return };
+    let line = match cli.log_format {
+        args::LogFormat::Json => serde_json::json!({ "level": level, "msg": message }).to_string(),
+        args::LogFormat::Text => format!("level={level} msg={message:?}"),
+    };
+    let _ = writeln!(file, "{line}");
+}

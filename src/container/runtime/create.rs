@@ -1,0 +1,216 @@
+use super::{Error, Record, Result, Runtime, Status};
+use crate::cgroup::{Cgroup, Hierarchy, Limits, devices};
+use crate::container::{Birth, Born, Bundle, Gate, Plan, Stdio, birth};
+use crate::rootfs::Root;
+use crate::store::atomic::{self, Durable};
+use crate::store::process::Process;
+use crate::sys::errno::Call;
+use crate::sys::tty::Size;
+use crate::sys::{fault, raw};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// What a create or run is asked for.
+pub struct CreateOptions<'a> {
+    pub id: &'a str,
+    pub bundle: &'a Path,
+    pub terminal: Terminal,
+}
+
+/// What becomes of the terminal's master, for a bundle with process.terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Terminal {
+    /// The caller relays it; the size to begin with.
+    Foreground(Option<Size>),
+    /// The caller sends it away (`--console-socket`).
+    Sent,
+    /// Nobody takes it: a bundle that wants a terminal is refused.
+    None,
+}
+
+/// A container that waits to be started, or runs.
+#[derive(Debug)]
+pub struct Created {
+    pub record: Record,
+    pub born: Born,
+    pub warnings: Vec<String>,
+}
+
+/// runtime-spec, runtime.md#create: everything but the command is in place; the container waits for [`start`].
+pub fn create(runtime: &Runtime, options: CreateOptions) -> Result<Created> {
+    Creation::begin(runtime, &options)?.finish(options, true)
+}
+
+/// Create and start in one: with no gate, so that no process waits on another.
+pub fn run(runtime: &Runtime, options: CreateOptions) -> Result<Created> {
+    Creation::begin(runtime, &options)?.finish(options, false)
+}
+
+/// runtime-spec, runtime.md#start: opens the gate. A reader is there as long as init lives, so the open never waits.
+pub fn start(runtime: &Runtime, id: &str) -> Result<()> {
+    let record = runtime.load(id)?;
+    let status = runtime.status(&record)?;
+    if status != Status::Created {
+        return Err(Error::State { id: id.into(), status, problem: "only a created container can be started" });
+    }
+    let fifo = runtime.dir(id)?.join("exec.fifo");
+    use std::os::unix::fs::OpenOptionsExt;
+    let gate = std::fs::OpenOptions::new().write(true).custom_flags(libc::O_NONBLOCK | libc::O_NOFOLLOW).open(&fifo);
+    let gate = match gate.call(|| format!("open({})", fifo.display())) {
+        Ok(gate) => gate,
+        // No reader: init ended meanwhile. No file: somebody else started it.
+        Err(_) => {
+            return Err(Error::State {
+                id: id.into(),
+                status: runtime.status(&record)?,
+                problem: "it cannot be started any more",
+            });
+        }
+    };
+    // Whoever removes the name is the one who starts it: of two at once exactly one does.
+    std::fs::remove_file(&fifo).call(|| format!("unlink({})", fifo.display()))?;
+    raw::write(gate.as_raw_fd(), b"0").call(|| "write(exec.fifo)".into())?;
+    Ok(())
+}
+
+/// A create under way: dropped before its end it undoes what it has made, in reverse.
+struct Creation<'a> {
+    runtime: &'a Runtime,
+    bundle: Bundle,
+    record: Record,
+    dir: PathBuf,
+    cgroup: Option<Cgroup>,
+    done: bool,
+}
+
+impl<'a> Creation<'a> {
+    fn begin(runtime: &'a Runtime, options: &CreateOptions) -> Result<Creation<'a>> {
+        let dir = runtime.dir(options.id)?;
+        let bundle = Bundle::load(options.bundle)?;
+        let rootfs = bundle.rootfs()?;
+        let wanted = bundle.spec.process().as_ref().and_then(|p| p.terminal()).unwrap_or(false);
+        let problem = match (wanted, options.terminal) {
+            (true, Terminal::None) => {
+                Some("is true, but nobody takes the terminal (want --console-socket, or run without --detach)")
+            }
+            (false, Terminal::Sent) => Some("is not true, but --console-socket is given"),
+            _ => None,
+        };
+        if let Some(problem) = problem {
+            return Err(Error::Container(crate::container::Error::invalid("process.terminal", problem)));
+        }
+        let cgroup = cgroup_path(options.id, &bundle)?;
+        runtime.prepare()?;
+        // The claim: one mkdir, that exactly one caller wins.
+        match std::fs::DirBuilder::new().mode(0o700).create(&dir) {
+            Ok(()) => {}
+            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => return Err(Error::Exists(options.id.into())),
+            Err(e) => return Err(e).call(|| format!("mkdir({})", dir.display())).map_err(Error::Sys),
+        }
+        let record = Record::new(options.id, &bundle, rootfs, cgroup);
+        Ok(Creation { runtime, bundle, record, dir, cgroup: None, done: false })
+    }
+
+    fn finish(mut self, options: CreateOptions, gated: bool) -> Result<Created> {
+        fault::point("create.claimed")?;
+        // The intent: what is about to be made, for whoever has to clean up after a kill.
+        self.runtime.save(&self.record)?;
+        atomic::write_json(&self.dir.join("config.json"), &self.bundle.spec, Durable::No)?;
+        fault::point("create.recorded")?;
+        let mut warnings = std::mem::take(&mut self.bundle.warnings);
+        warnings.extend(self.make_cgroup()?);
+        fault::point("create.cgroup")?;
+        let fifo = if gated { Some(self.make_fifo()?) } else { None };
+        fault::point("create.fifo")?;
+        let mut born = self.bear(options, fifo.as_ref())?;
+        fault::point("create.born")
+            .inspect_err(|_| drop(crate::sys::process::pidfd_signal(born.pidfd.as_fd(), libc::SIGKILL)))?;
+        warnings.append(&mut born.warnings);
+        self.record.init = Process::of(born.pid);
+        self.runtime.save(&self.record)?;
+        self.done = true;
+        Ok(Created { record: self.record.clone(), born, warnings })
+    }
+
+    fn make_cgroup(&mut self) -> Result<Vec<String>> {
+        let hierarchy = Hierarchy::discover()?;
+        let (parent, name) = self.record.cgroup.rsplit_once('/').unwrap_or(("", &self.record.cgroup));
+        let resources = self.bundle.spec.linux().as_ref().and_then(|l| l.resources().as_ref());
+        let limits = resources.map(Limits::from_oci).transpose()?.unwrap_or_default();
+        let cgroup = hierarchy.prepare(parent)?.child(name)?;
+        let cgroup = self.cgroup.insert(cgroup);
+        let warnings = cgroup.apply(&limits, false)?;
+        devices::install(&devices::rules_for(resources), cgroup)?;
+        Ok(warnings)
+    }
+
+    /// Opened for both directions: the child's read waits for a byte, not for a writer, and a writer always finds a reader.
+    fn make_fifo(&self) -> Result<OwnedFd> {
+        use std::os::unix::fs::OpenOptionsExt;
+        let path = self.dir.join("exec.fifo");
+        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::from_bits_truncate(0o600))
+            .call(|| format!("mkfifo({})", path.display()))?;
+        let open = std::fs::OpenOptions::new().read(true).write(true).custom_flags(libc::O_NOFOLLOW).open(&path);
+        Ok(open.call(|| format!("open({})", path.display()))?.into())
+    }
+
+    fn bear(&self, options: CreateOptions, fifo: Option<&OwnedFd>) -> Result<Born> {
+        let cgroup = self.cgroup.as_ref().ok_or_else(|| Error::NotFound(self.record.cgroup.clone()))?;
+        let wanted = self.bundle.spec.process().as_ref().and_then(|p| p.terminal()).unwrap_or(false);
+        let stdio = match options.terminal {
+            Terminal::Foreground(size) if wanted => Stdio::Terminal(size),
+            Terminal::Sent => Stdio::Terminal(None),
+            _ => Stdio::Inherit,
+        };
+        let plan = Plan::new(&Birth {
+            id: options.id,
+            spec: &self.bundle.spec,
+            bundle: &self.bundle.path,
+            root: Root::Direct(self.record.rootfs.clone()),
+            join: None,
+            cgroup: cgroup.dir(),
+            stdio,
+            gate: fifo.map(|f| Gate { fd: f.as_fd(), parent_leaves: true }),
+            seccomp_cache: Some(Path::new(SECCOMP_CACHE)),
+        })?;
+        Ok(birth::start(plan)?)
+    }
+}
+
+/// Compiled seccomp programs; root-only.
+const SECCOMP_CACHE: &str = "/var/lib/podrt/seccomp";
+
+impl Drop for Creation<'_> {
+    fn drop(&mut self) {
+        if self.done {
+            return;
+        }
+        if let Some(cgroup) = &self.cgroup {
+            let _ = cgroup.kill();
+            let _ = cgroup.remove(Duration::from_secs(5));
+        }
+        let _ = std::fs::remove_dir_all(&self.dir);
+    }
+}
+
+/// linux.cgroupsPath below the v2 mount; without it, a folder of podrt's. `..` would lead out of whoever's tree it is.
+fn cgroup_path(id: &str, bundle: &Bundle) -> Result<String> {
+    let asked = bundle.spec.linux().as_ref().and_then(|l| l.cgroups_path().as_ref());
+    let Some(path) = asked.filter(|p| !p.as_os_str().is_empty()) else { return Ok(format!("podrt-oci/{id}")) };
+    let bad =
+        |problem: &str| Error::Container(crate::container::Error::invalid("linux.cgroupsPath", format!("{path:?} {problem}")));
+    let text = path.to_str().ok_or_else(|| bad("is not UTF-8"))?;
+    if text.split('/').any(|p| p == "..") {
+        return Err(bad("leads upwards"));
+    }
+    if text.contains(':') {
+        return Err(bad("is a systemd slice (want a path, or --systemd-cgroup, which this version does not have yet)"));
+    }
+    let parts: Vec<&str> = text.split('/').filter(|p| !p.is_empty() && *p != ".").collect();
+    if parts.is_empty() {
+        return Err(bad("is the root"));
+    }
+    Ok(parts.join("/"))
+}

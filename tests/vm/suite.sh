@@ -1,0 +1,34 @@
+#!/bin/bash
+# suite.sh OUT TEST_BUILD: runs in one boot of the virtual machine what was skipped on this host for want of something, and the
+# suites whose meaning is the kernel's limits. Results go to OUT/results.vm, as run.sh has them.
+set -u
+cd "$(dirname "$0")/../.."
+out=$1 build=$2
+echo "== vm"
+fail() { printf 'FAILED\tvm::%s\t%s\n' "$1" "$2" >> "$out/results.vm"; echo "vm: $2"; }
+rm -rf "$out/vm"; mkdir -p "$out/vm"
+# Where cargo put the test programs.
+"${CARGO:-cargo}" test --locked --features fault --target-dir "$build" --no-run 2>&1 |
+    sed -n 's/^ *Executable tests\/\(.*\)\.rs (\(.*\))$/\1 \2/p' > "$out/vm/programs"
+while read -r suite program; do
+    case $suite in layers) continue ;; esac
+    case $program in /*) ;; *) program=$PWD/$program ;; esac
+    # Skipped for another runtime's sake or for a missing program: no virtual machine helps.
+    names=$(awk -F'\t' -v s="$suite" '$1 == "skip" && index($2, s "::") == 1 && $3 ~ /^needs cgroup|^needs the virtual/ { sub(/.*::/, "", $2); print $2 }' "$out/results" | sort -u)
+    [ -n "$names" ] || continue
+    printf '%s --exact %s > /out/%s.log 2>&1\n' "$program" "$(echo $names)" "$suite"
+done < "$out/vm/programs" > "$out/vm/plan"
+[ -s "$out/vm/plan" ] || exit 0
+PODRT_TEST_VM=1 tests/vm/boot.sh -t "${PODRT_VM_SECONDS:-1500}" -c "$(dirname "$build")/vm" -o "$out/vm" -- \
+    env PODRT_TEST_VM=1 PODRT_FIXTURES="${PODRT_FIXTURES:-$PWD/rootfs-fixtures/out}" bash /out/plan > "$out/logs/vm" 2>&1
+status=$?
+[ "$status" != 125 ] || { tail -n 20 "$out/logs/vm"; fail "boot" "the virtual machine did not come up or was late: see logs/vm"; }
+for log in "$out"/vm/*.log; do
+    [ -e "$log" ] || continue
+    suite=$(basename "$log" .log)
+    cp "$log" "$out/logs/vm-$suite"
+    grep -v -e '^$' -e '^test .* ok$' -e '^running ' "$log"
+    sed -n "s/^test \(.*\) \.\.\. \(ok\|FAILED\|skipped\)\(: *\|\)\(.*\)$/\2\t$suite::\1\t\4/p" "$log" | sed 's/^skipped\t/skip\t/' >> "$out/results.vm"
+    grep -q '^test result:' "$log" || fail "$suite" "the suite did not come to its end"
+done
+exit 0

@@ -146,8 +146,7 @@ impl Out {
         assert_ne!(self.code(), 0, "it should have been refused: {self}");
         assert!(self.code() != 101 && self.code() < 128, "a crash is no refusal: {self}");
         assert!(!self.stderr.contains("panicked"), "{self}");
-        let foreign = std::env::var_os("RUNTIME").is_some_and(|r| !r.is_empty());
-        assert!(foreign || self.stderr.trim_end().lines().count() == 1, "one clear line: {self}");
+        assert!(super::world::foreign() || self.stderr.trim_end().lines().count() == 1, "one clear line: {self}");
         for word in words {
             assert!(self.stderr.contains(word), "no {word:?} in: {self}");
         }

@@ -134,7 +134,7 @@ impl Test {
 
     /// Some behaviour is podrt's own, and asked of no other runtime.
     pub fn requires_podrt(&self) {
-        self.requires(std::env::var_os("RUNTIME").is_none_or(|r| r.is_empty()), "asked of podrt-oci only");
+        self.requires(!foreign(), "asked of podrt-oci only");
     }
 
     /// Ends and removes whatever the test left.
@@ -156,6 +156,11 @@ impl Test {
             let _ = fs::remove_dir_all(&self.dir);
         }
     }
+}
+
+/// Another runtime than podrt-oci (RUNTIME may name another build of that).
+pub fn foreign() -> bool {
+    runtime().file_name().is_none_or(|n| n != "podrt-oci")
 }
 
 pub fn runtime() -> PathBuf {

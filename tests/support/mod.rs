@@ -1,7 +1,7 @@
 //! What the integration suites share. Each suite is a program (`harness = false`) that lists its tests in [`suite!`]; each test
 //! runs in a process of its own ([`runner`]), in a private mount namespace with one cgroup v2 tree, as the reaper of all that it
 //! starts, so that whatever it leaves behind is found by [`leaks`] and other tests are not disturbed.
-#![allow(dead_code)] // Each suite uses a part of it.
+#![allow(dead_code, unused_imports)] // Each suite uses a part of it.
 
 pub mod bundle;
 pub mod command;
@@ -11,7 +11,6 @@ pub mod runner;
 pub mod world;
 
 pub use bundle::Bundle;
-#[allow(unused_imports)] // As above.
 pub use command::{Out, Run};
 pub use world::Test;
 

@@ -2,3 +2,5 @@
 #![forbid(unsafe_code)]
 
 pub mod oci;
+#[cfg(feature = "pod")]
+pub mod pods;

@@ -23,11 +23,13 @@ pub struct CreateOptions {
     pub wait: Stage,
     /// For what comes after [`Stage::Created`]; None waits without end. When it passes the pod stays.
     pub deadline: Option<Duration>,
+    /// The v1 Pod as it was asked for, kept for those who show it.
+    pub manifest: Option<serde_json::Value>,
 }
 
 impl Default for CreateOptions {
     fn default() -> CreateOptions {
-        CreateOptions { wait: Stage::Created, deadline: None }
+        CreateOptions { wait: Stage::Created, deadline: None, manifest: None }
     }
 }
 
@@ -67,7 +69,7 @@ pub fn create(spec: &PodSpec, roots: &Roots, options: &CreateOptions) -> Result<
 
     let draft = store.draft(&id)?;
     let intent = intent(spec, roots, &id);
-    let lock = match write_draft(draft.dir(), spec, &intent) {
+    let lock = match write_draft(draft.dir(), spec, &intent, options) {
         Ok(lock) => lock,
         Err(e) => {
             draft.discard();
@@ -126,11 +128,14 @@ fn intent(spec: &PodSpec, roots: &Roots, id: &str) -> Intent {
 }
 
 /// All that a published sandbox must have from its first moment. The lock is held before anybody can see it.
-fn write_draft(dir: &std::path::Path, spec: &PodSpec, intent: &Intent) -> Result<Lock> {
+fn write_draft(dir: &std::path::Path, spec: &PodSpec, intent: &Intent, options: &CreateOptions) -> Result<Lock> {
     fault::point("create.intent")?;
     let lock = Lock::open(dir)?;
     if !lock.take(CREATOR)? {
         return Err(Error::internal("the lock of a draft is taken"));
+    }
+    if let Some(manifest) = &options.manifest {
+        atomic::write_json(&dir.join(super::entry::MANIFEST), manifest, atomic::Durable::No)?;
     }
     atomic::write_json(&dir.join("pod.json"), spec, atomic::Durable::No)?;
     atomic::write_json(&dir.join("intent.json"), intent, atomic::Durable::No).step("create.intent")?;

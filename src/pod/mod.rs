@@ -21,6 +21,7 @@ pub mod config;
 pub mod control;
 mod create;
 mod delete;
+mod entry;
 pub mod error;
 mod list;
 pub mod logs;
@@ -35,6 +36,7 @@ mod undo;
 pub use control::Stage;
 pub use create::{CreateOptions, Created, create};
 pub use delete::{DeleteOptions, delete, sweep};
+pub use entry::{Running, manifest, running};
 pub use error::{Code, Error, Result};
 pub use list::{PodRecord, broken, config, connect, get, list};
 

@@ -56,11 +56,14 @@ impl Global {
 
 fn cgroup(parent: &str) -> Result<String> {
     let path = parent.trim_matches('/');
-    let fine = !path.is_empty() && path.split('/').all(|p| !p.is_empty() && p != "." && p != "..") && !path.contains(char::is_control);
+    let fine =
+        !path.is_empty() && path.split('/').all(|p| !p.is_empty() && p != "." && p != "..") && !path.contains(char::is_control);
     if fine {
         Ok(path.to_string())
     } else {
-        Err(Failure::usage(format_args!("--cgroup-parent: not a cgroup (got {parent:?}, want a path like podrt or a/b, without ..)")))
+        Err(Failure::usage(format_args!(
+            "--cgroup-parent: not a cgroup (got {parent:?}, want a path like podrt or a/b, without ..)"
+        )))
     }
 }
 

@@ -207,7 +207,8 @@ fn wait(context: &Context, manifest: &Manifest, stage: Stage, left: Option<Durat
     match waited {
         Ok(()) if problems.is_empty() => Ok(()),
         Err(e) if e.code == Code::DeadlineExceeded => {
-            let mut lines = vec![format!("error: timed out waiting for pod/{name} to be {}", format!("{stage:?}").to_lowercase())];
+            let mut lines =
+                vec![format!("error: timed out waiting for pod/{name} to be {}", format!("{stage:?}").to_lowercase())];
             lines.extend(problems.iter().map(|p| format!("error: pod/{name}: {p}")));
             Err(Failure { kind: Kind::Timeout, lines })
         }

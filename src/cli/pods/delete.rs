@@ -63,12 +63,8 @@ pub struct Args {
 pub fn run(args: &Args, context: &Context) -> Result {
     let grace = grace(args)?;
     let names = names(args, context)?;
-    let options = DeleteOptions {
-        grace,
-        wait: args.wait,
-        force: args.force,
-        deadline: (!args.timeout.is_zero()).then_some(args.timeout),
-    };
+    let options =
+        DeleteOptions { grace, wait: args.wait, force: args.force, deadline: (!args.timeout.is_zero()).then_some(args.timeout) };
     if names.is_empty() {
         output::say("No resources found")?;
         return Ok(());

@@ -183,7 +183,9 @@ fn container(status: &ContainerStatus, record: &PodRecord, asked: &Value, out: &
     let lines: Vec<String> = env
         .into_iter()
         .flatten()
-        .map(|e| format!("{}: {}", e.get("name").map_or(String::new(), bare), e.get("value").map_or("<from a reference>".into(), bare)))
+        .map(|e| {
+            format!("{}: {}", e.get("name").map_or(String::new(), bare), e.get("value").map_or("<from a reference>".into(), bare))
+        })
         .collect();
     fields.add("Environment", if lines.is_empty() { none() } else { lines.join("\n") });
     out.push_str(&fields.text);

@@ -145,7 +145,8 @@ impl Target {
 
     /// The container's own process, with this command: its user, capabilities, limits, environment and folder.
     fn process(&self, args: &Args) -> Result<Process> {
-        let mut process = self.running.spec.process().clone().ok_or_else(|| Failure::failed("the container's record has no process"))?;
+        let mut process =
+            self.running.spec.process().clone().ok_or_else(|| Failure::failed("the container's record has no process"))?;
         process.set_args(Some(args.command.clone()));
         process.set_terminal(Some(args.tty));
         if args.tty {

@@ -69,7 +69,9 @@ pub fn run(args: &Args, context: &Context) -> Result {
         records = pod::list(&context.roots, (!args.all_namespaces).then_some(args.namespace.as_str()))?;
         for (namespace, name, e) in pod::broken(&context.roots)? {
             if args.all_namespaces || namespace == args.namespace {
-                failures.push(Failure::failed(format_args!("pod/{name}: its record cannot be read: {e} (podrt delete pod {name} --force)")));
+                failures.push(Failure::failed(format_args!(
+                    "pod/{name}: its record cannot be read: {e} (podrt delete pod {name} --force)"
+                )));
             }
         }
         if let Some(selector) = selector {

@@ -32,7 +32,9 @@ impl Selector {
                 if text.trim().is_empty() {
                     continue;
                 }
-                return Err(format!("selector {text:?}: a requirement is empty (want KEY=VALUE, KEY!=VALUE, KEY in (A,B), KEY or !KEY)"));
+                return Err(format!(
+                    "selector {text:?}: a requirement is empty (want KEY=VALUE, KEY!=VALUE, KEY in (A,B), KEY or !KEY)"
+                ));
             }
             requirements.push(requirement(part).map_err(|problem| format!("selector {text:?}: {problem}"))?);
         }
@@ -150,7 +152,20 @@ mod tests {
 
     #[test]
     fn what_is_no_selector_is_refused() {
-        for text in ["=x", "app=web,", ",", "app in web", "app in (web", "app)", "a b", "a=b=c", "app on (x)", "app in (x) y", "!", "a/b/c"] {
+        for text in [
+            "=x",
+            "app=web,",
+            ",",
+            "app in web",
+            "app in (web",
+            "app)",
+            "a b",
+            "a=b=c",
+            "app on (x)",
+            "app in (x) y",
+            "!",
+            "a/b/c",
+        ] {
             assert!(Selector::parse(text).is_err(), "{text}");
         }
     }

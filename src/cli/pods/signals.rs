@@ -28,7 +28,10 @@ mod tests {
 
     #[test]
     fn what_nohup_ignores_is_seen() {
-        assert_eq!(ignored("Name:\tx\nSigBlk:\t0000000000000002\nSigIgn:\t0000000000001001\n"), bit(libc::SIGHUP) | bit(libc::SIGPIPE));
+        assert_eq!(
+            ignored("Name:\tx\nSigBlk:\t0000000000000002\nSigIgn:\t0000000000001001\n"),
+            bit(libc::SIGHUP) | bit(libc::SIGPIPE)
+        );
         assert_eq!(ignored(""), 0);
     }
 }

@@ -33,7 +33,9 @@ mod tests {
 
     #[test]
     fn a_time_is_written_as_in_kubectl() {
-        for (text, seconds) in [("30s", 30.0), ("5m", 300.0), ("1h30m", 5400.0), ("500ms", 0.5), ("7", 7.0), ("0", 0.0), ("1m5s", 65.0)] {
+        for (text, seconds) in
+            [("30s", 30.0), ("5m", 300.0), ("1h30m", 5400.0), ("500ms", 0.5), ("7", 7.0), ("0", 0.0), ("1m5s", 65.0)]
+        {
             assert_eq!(duration(text).unwrap().as_secs_f64(), seconds, "{text}");
         }
         for text in ["", "s", "5", "-5s", "5x", "5 s", "1.5h", "99999999999s", "s5"] {

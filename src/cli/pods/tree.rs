@@ -138,11 +138,20 @@ mod tests {
     #[test]
     fn a_wrong_command_line_is_one_line_that_says_where_help_is() {
         for (words, want) in [
-            (&["podrt", "creat"][..], "error: unrecognized subcommand 'creat'; a similar subcommand exists: 'create' (see 'podrt --help')"),
+            (
+                &["podrt", "creat"][..],
+                "error: unrecognized subcommand 'creat'; a similar subcommand exists: 'create' (see 'podrt --help')",
+            ),
             (&["podrt", "get", "pods", "--nope"], "error: unexpected argument '--nope' found"),
-            (&["podrt", "create"], "error: the following required arguments were not provided: --filename <FILE> (see 'podrt create --help')"),
+            (
+                &["podrt", "create"],
+                "error: the following required arguments were not provided: --filename <FILE> (see 'podrt create --help')",
+            ),
             (&["podrt", "logs", "x", "--tail", "many"], "error: invalid value 'many' for '--tail <N>'"),
-            (&["podrt", "create", "-f", "x", "--wait=soon"], "error: invalid value 'soon' for '--wait <STAGE>' [possible values: created, started, ready]"),
+            (
+                &["podrt", "create", "-f", "x", "--wait=soon"],
+                "error: invalid value 'soon' for '--wait <STAGE>' [possible values: created, started, ready]",
+            ),
             (&["podrt", "delete", "pod", "x", "--grace-period=abc"], "error: invalid value 'abc' for '--grace-period <SECONDS>'"),
         ] {
             let got = error(words);

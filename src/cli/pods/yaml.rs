@@ -102,7 +102,9 @@ fn text(s: &str) -> String {
 }
 
 fn is_plain(s: &str) -> bool {
-    let fine = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/' | ':' | ' ' | '+' | '(' | ')' | '=' | '$' | ',' | ';');
+    let fine = |c: char| {
+        c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/' | ':' | ' ' | '+' | '(' | ')' | '=' | '$' | ',' | ';')
+    };
     let words = ["null", "true", "false", "yes", "no", "on", "off", "y", "n", "~", ".inf", ".nan", "-.inf", "+.inf"];
     // Anything that starts like a number may be one to somebody: octal, base 60, a date.
     let starts = s.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/' || c == '_' || c == '$' || c == '(');

@@ -32,6 +32,11 @@ use crate::sys::{daemon, event, raw};
 use state::Supervisor;
 use std::os::fd::{AsRawFd, OwnedFd};
 
+/// A container's cgroup, relative to the cgroup v2 mount.
+pub(super) fn cgroup_of(roots: &Roots, spec: &PodSpec, container: &str) -> String {
+    format!("{}/pod{}/{}", roots.cgroup_parent, spec.uid, sandbox::leaf_of(container))
+}
+
 /// argv[1] of a supervisor's process; not for people.
 pub const ENTRY: &str = "__supervisor";
 

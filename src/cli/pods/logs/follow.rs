@@ -103,7 +103,8 @@ impl Watch {
     fn add(&mut self) -> bool {
         let Some(inotify) = &self.inotify else { return false };
         use AddWatchFlags as F;
-        let flags = F::IN_MODIFY | F::IN_CREATE | F::IN_MOVED_TO | F::IN_MOVED_FROM | F::IN_DELETE | F::IN_DELETE_SELF | F::IN_MOVE_SELF;
+        let flags =
+            F::IN_MODIFY | F::IN_CREATE | F::IN_MOVED_TO | F::IN_MOVED_FROM | F::IN_DELETE | F::IN_DELETE_SELF | F::IN_MOVE_SELF;
         for folder in &self.wanted {
             if !self.watched.contains(folder) && inotify.add_watch(folder, flags | F::IN_ONLYDIR).is_ok() {
                 self.watched.insert(folder.clone());

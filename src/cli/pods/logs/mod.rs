@@ -112,8 +112,9 @@ fn source(args: &Args, context: &Context, pod: &PodRecord, name: &str) -> Result
     }
     let prefix = if args.prefix { format!("[pod/{}/{name}] ", pod.spec.name) } else { String::new() };
     let style = Style { prefix, timestamps: args.timestamps, close_lines: args.prefix || args.all_containers };
-    Source::new(folder.clone(), attempt, u64::try_from(args.tail).ok(), style)
-        .map_err(|e| Failure::new(Kind::Host, format_args!("read the log in {}: {}", folder.display(), crate::sys::Errno::from(e))))
+    Source::new(folder.clone(), attempt, u64::try_from(args.tail).ok(), style).map_err(|e| {
+        Failure::new(Kind::Host, format_args!("read the log in {}: {}", folder.display(), crate::sys::Errno::from(e)))
+    })
 }
 
 /// The attempt whose end `lastState` tells of.

@@ -70,7 +70,8 @@ fn a_log_is_followed_across_one_rotation_several_and_one_that_comes_before_the_l
 #[test]
 fn a_reader_that_comes_late_reads_the_rotated_files_first() {
     let f = Folder::new("late");
-    for (name, record) in [("0.log.20260102-000001", "F a"), ("0.log.20260102-000002", "P b"), ("0.log", "F c"), ("1.log", "F x")] {
+    for (name, record) in [("0.log.20260102-000001", "F a"), ("0.log.20260102-000002", "P b"), ("0.log", "F c"), ("1.log", "F x")]
+    {
         f.append(name, &[record]);
     }
     assert_eq!(read(&mut Tail::open(&f.0, 0, None).unwrap()), "a b+c ");
@@ -95,9 +96,7 @@ fn the_last_n_lines_are_whole_lines_also_across_files_and_reads() {
     let f = Folder::new("last");
     f.append("0.log.20260102-000001", &["F a", "F b"]);
     f.append("0.log", &["P c", "F d", "F e"]);
-    for (n, want) in
-        [(0, ""), (1, "e "), (2, "c+d e "), (3, "b c+d e "), (4, "a b c+d e "), (9, "a b c+d e ")]
-    {
+    for (n, want) in [(0, ""), (1, "e "), (2, "c+d e "), (3, "b c+d e "), (4, "a b c+d e "), (9, "a b c+d e ")] {
         assert_eq!(read(&mut Tail::open(&f.0, 0, Some(n)).unwrap()), want, "{n}");
     }
     f.append("0.log", &["P g"]);
@@ -108,8 +107,10 @@ fn the_last_n_lines_are_whole_lines_also_across_files_and_reads() {
     for n in 1..=50 {
         let mut starts = Vec::new();
         let mut tail = Tail::open(&f.0, 2, Some(n)).unwrap();
-        tail.read::<io::Error>(|r| Ok(starts.push(String::from_utf8_lossy(r.text).trim_end_matches('x').parse::<u64>().unwrap())))
-            .unwrap();
+        tail.read::<io::Error>(
+            |r| Ok(starts.push(String::from_utf8_lossy(r.text).trim_end_matches('x').parse::<u64>().unwrap())),
+        )
+        .unwrap();
         assert_eq!(starts, (50 - n..50).collect::<Vec<_>>());
     }
 }

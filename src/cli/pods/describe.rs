@@ -1,6 +1,7 @@
 //! `podrt describe pod`: for a person; the layout is kubectl's, and no program should read it.
 
 use super::context::{self, Context};
+use super::failure::one_line;
 use super::get::{node, none};
 use super::table::Table;
 use super::{Failure, Result, json, output};
@@ -149,7 +150,7 @@ fn container(status: &ContainerStatus, record: &PodRecord, asked: &Value, out: &
         fields.add("Bundle", spec.bundle.display());
         for (name, words) in [("Command", &spec.command), ("Args", &spec.args)] {
             if let Some(words) = words {
-                fields.add(name, words.iter().map(|w| w.escape_debug().to_string()).collect::<Vec<_>>().join("\n"));
+                fields.add(name, words.iter().map(|w| one_line(w)).collect::<Vec<_>>().join("\n"));
             }
         }
     }

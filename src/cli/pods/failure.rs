@@ -86,7 +86,7 @@ impl Failure {
 }
 
 /// A message that ends up in a terminal or a log holds no line end and no control character.
-fn one_line(text: &str) -> String {
+pub fn one_line(text: &str) -> String {
     if !text.contains(char::is_control) {
         return text.to_owned();
     }

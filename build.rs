@@ -1,4 +1,4 @@
-//! Builds the pause program with the compiler that builds podrt; `src/pod/pause` embeds it.
+//! Sets the programs' entry; builds the pause program with the compiler that builds podrt, which `src/pod/pause` embeds.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -6,6 +6,8 @@ use std::process::Command;
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed=src/pod/pause/pause.rs");
+    // src/sys/entry.rs
+    println!("cargo:rustc-link-arg-bins=-Wl,-u,podrt_entry,-e,podrt_entry");
     if std::env::var_os("CARGO_FEATURE_POD").is_none() {
         return;
     }

@@ -9,6 +9,7 @@ pub mod bpf;
 pub mod clone;
 pub mod daemon;
 pub mod dir;
+pub mod entry;
 pub mod errno;
 pub mod event;
 pub mod fault;

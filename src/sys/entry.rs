@@ -1,0 +1,92 @@
+//! The program's real entry, before the C library's.
+//!
+//! Whatever enters a container runs from a read-only mount of its own file ([`crate::container::exe`]), so it is executed twice.
+//! A static C library's start costs some hundred microseconds where CPUID is trapped (a virtual machine); done here, the first
+//! of the two costs none of it. An optimization only: on any doubt or error it returns, and main does the same in the open.
+//!
+//! Nothing of the C library may be called here, not even memcpy: its variants are chosen by the start-up that has not run yet.
+
+use super::mount::{AT_EMPTY_PATH, MOUNT_ATTR_NODEV, MOUNT_ATTR_NOSUID, MOUNT_ATTR_RDONLY, OPEN_TREE_CLONE};
+use super::raw::{self, MountAttr};
+
+// The linker is told to start at `podrt_entry` (build.rs). The stack is as the kernel made it: argc, argv, 0, envp, 0, auxv;
+// aligned to 16 bytes, as a call wants it. rdx is kept: the ABI passes the loader's exit function in it to _start.
+std::arch::global_asm!(
+    ".globl podrt_entry",
+    "podrt_entry:",
+    "mov rdi, rsp",
+    "push rdx",
+    "push rdx",
+    "call {early}",
+    "pop rdx",
+    "pop rdx",
+    "xor ebp, ebp",
+    "jmp _start",
+    early = sym early,
+);
+
+/// The verbs whose process, or a child of it, enters containers.
+static ENTERING: [&[u8]; 4] = [b"run", b"create", b"exec", b"__supervisor"];
+
+/// # Safety
+/// `stack` is the process's initial stack.
+unsafe extern "C" fn early(stack: *const usize) {
+    // SAFETY: the kernel's layout, as above; every pointer of argv but the last null is a C string.
+    unsafe {
+        let argc = *stack;
+        let argv = stack.add(1);
+        let mut i = 1;
+        while i < argc {
+            if enters(*argv.add(i) as *const u8) {
+                let _ = again(argv as usize, argv.add(argc + 1) as usize);
+                return;
+            }
+            i += 1;
+        }
+    }
+}
+
+/// # Safety
+/// `arg` is a C string.
+unsafe fn enters(arg: *const u8) -> bool {
+    let mut v = 0;
+    while v < ENTERING.len() {
+        let (verb, mut n) = (ENTERING[v], 0);
+        // SAFETY: reads stop at the first byte that differs, the terminating NUL at the latest.
+        unsafe {
+            while n < verb.len() && *arg.add(n) == verb[n] {
+                n += 1;
+            }
+            if n == verb.len() && *arg.add(n) == 0 {
+                return true;
+            }
+        }
+        v += 1;
+    }
+    false
+}
+
+fn again(argv: usize, envp: usize) -> raw::Res {
+    const ST_RDONLY: i64 = 1;
+    /// Where f_flags stands among the 15 words of x86_64's struct statfs.
+    const F_FLAGS: usize = 10;
+    let path = c"/proc/self/exe";
+    let mut stat = std::mem::MaybeUninit::<[i64; 15]>::uninit();
+    // SAFETY: statfs fills the buffer; the path is a C string; argv and envp are the process's own vectors.
+    unsafe {
+        raw::syscall6(libc::SYS_statfs, path.as_ptr() as usize, stat.as_mut_ptr() as usize, 0, 0, 0, 0)?;
+        if (*stat.as_ptr())[F_FLAGS] & ST_RDONLY != 0 {
+            return Ok(());
+        }
+        let exe = raw::open_tree(raw::CWD, path, OPEN_TREE_CLONE)?;
+        let attr = MountAttr {
+            attr_set: MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
+            attr_clr: 0,
+            propagation: 0,
+            userns_fd: 0,
+        };
+        raw::mount_setattr(exe, c"", AT_EMPTY_PATH, &attr)?;
+        raw::syscall6(libc::SYS_execveat, exe as usize, c"".as_ptr() as usize, argv, envp, libc::AT_EMPTY_PATH as usize, 0)?;
+    }
+    Ok(())
+}

@@ -17,6 +17,8 @@ pub struct Config {
     pub spec: Spec,
     /// The bundle's limits, overlaid by the manifest's.
     pub limits: Limits,
+    /// What nobody asked for: applied first, where the controllers are.
+    pub soft_limits: Limits,
     /// Device rules; None admits every device (privileged).
     pub devices: Option<Vec<LinuxDeviceCgroup>>,
     pub warnings: Vec<String>,
@@ -37,10 +39,11 @@ pub fn merge(pod: &PodSpec, container: &ContainerSpec, bundle: &Bundle) -> Resul
         Some(resources) => Limits::from_oci(resources).map_err(|e| wrong(container, e))?,
         None => Limits::default(),
     };
-    let mut limits = own.overlay(&container.limits);
-    if limits.oom_group.is_none() {
+    let limits = own.overlay(&container.limits);
+    let mut soft_limits = container.soft_limits.clone();
+    if limits.oom_group.is_none() && soft_limits.oom_group.is_none() {
         // As the kubelet does: one process's OOM ends the container.
-        limits.oom_group = Some(true);
+        soft_limits.oom_group = Some(true);
     }
     let privileged = container.security.privileged;
     let devices = (!privileged).then(|| resources.and_then(|r| r.devices().clone()).unwrap_or_default());
@@ -75,7 +78,7 @@ pub fn merge(pod: &PodSpec, container: &ContainerSpec, bundle: &Bundle) -> Resul
         linux.set_readonly_paths(None);
     }
     spec.set_linux(Some(linux));
-    Ok(Config { spec, limits, devices, warnings: bundle.warnings.clone() })
+    Ok(Config { spec, limits, soft_limits, devices, warnings: bundle.warnings.clone() })
 }
 
 /// `command` replaces process.args, `args` follow it; without `command` they are appended to process.args.

@@ -30,7 +30,7 @@ pub(super) fn reached(stage: Stage, status: &PodStatusModel) -> Option<Result<()
     let stuck = status
         .all_containers()
         .any(|c| matches!(&c.state, ContainerState::Waiting { reason, .. } if !UNDER_WAY.contains(&reason.as_str())));
-    let started = status.containers.iter().all(|c| c.started.is_some() || c.last_end().is_some());
+    let started = status.containers.iter().all(|c| c.started == Some(true) || c.last_end().is_some());
     let done = match stage {
         Stage::Created => true,
         Stage::Started => started || stuck || status.phase.is_terminal(),

@@ -67,6 +67,8 @@ pub(super) struct Supervisor {
     pub warnings: Vec<String>,
     /// The pod was ended by a signal: its record stays.
     pub keep_record: bool,
+    /// The sandbox stood once: there is a pod, and its creator was told.
+    pub stands: bool,
     pub finished: Option<i32>,
 }
 
@@ -133,6 +135,7 @@ impl Supervisor {
             history: VecDeque::new(),
             warnings,
             keep_record: false,
+            stands: false,
             finished: None,
         })
     }

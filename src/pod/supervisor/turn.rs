@@ -78,7 +78,7 @@ impl Supervisor {
             }
         }
         self.persist();
-        if self.finished.is_none() && ready.is_open() && self.pause.is_some() {
+        if self.finished.is_none() && ready.is_open() && self.stands {
             match reached(wait, &self.machine.status()) {
                 _ if wait == Stage::Created => ready.close(),
                 Some(Ok(())) => {
@@ -149,6 +149,7 @@ impl Supervisor {
             let _ = self.stop_sandbox();
             return Err(e);
         }
+        self.stands = true;
         ready.say(&Ready::Created { warnings: std::mem::take(&mut self.warnings) });
         Ok(())
     }

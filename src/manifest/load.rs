@@ -15,6 +15,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use std::collections::HashMap;
 use std::path::Path;
 
+/// Errors of all that was given; nobody reads more.
+const MOST: usize = 1000;
+
 /// How manifests are read.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
@@ -140,6 +143,10 @@ fn each_pod(sources: &[Source], mut read: impl FnMut(&Node<'_>, &Path, &mut Find
             errors.push(whole("empty (want a Pod)".to_owned()));
         }
         for document in documents {
+            if errors.len() >= MOST {
+                errors.push(whole("there are more problems than these".to_owned()));
+                return Err(Errors(errors));
+            }
             let mut found = Findings::new(&file, String::new());
             match document {
                 Err(faults) => faults.into_iter().for_each(|fault| found.error(fault.pos, "", fault.problem)),

@@ -150,8 +150,8 @@ impl Walk<'_, '_> {
 
     fn mistyped(&mut self, node: &Node<'_>, ty: &Ty, path: &Path<'_>) {
         let hint = match (ty, &node.value) {
+            (_, Value::Str(s)) if is_placeholder(s) => PLACEHOLDER,
             (Ty::Str | Ty::Word(_), Value::Bool(..) | Value::Num(..)) => "; quote it",
-            (Ty::I32 | Ty::I64 | Ty::Bool, Value::Str(s)) if is_placeholder(s) => "; put a value in place of the placeholder",
             (Ty::I32 | Ty::I64, Value::Str(s)) if s.parse::<i64>().is_ok() => "; without quotes",
             (Ty::Bool, Value::Str(s)) if s.parse::<bool>().is_ok() => "; without quotes",
             (Ty::List(_), Value::Map(_)) => "; each item starts with \"- \"",
@@ -202,7 +202,8 @@ impl Walk<'_, '_> {
         if words.contains(&got) {
             return Some(Json::String(got.to_owned()));
         }
-        let hint = nearest(got, words.iter().copied()).map(|w| format!("; did you mean {w}?")).unwrap_or_default();
+        let near = || nearest(got, words.iter().copied()).map(|w| format!("; did you mean {w}?")).unwrap_or_default();
+        let hint = if is_placeholder(got) { PLACEHOLDER.to_owned() } else { near() };
         let problem = format!("unsupported value (got {}, want {}{hint})", quoted(got), super::error::or_list(words));
         self.findings.error(node.pos, &path.text(), problem);
         None
@@ -255,6 +256,15 @@ impl Walk<'_, '_> {
     }
 
     fn unknown(&mut self, entry: &Entry<'_>, fields: &[Field], path: &Path<'_>) {
+        // The nearest name is dear to find, for findings that nobody will see.
+        let full = match self.validate {
+            Validate::Strict => self.findings.errors.len() >= MOST,
+            Validate::Warn => self.findings.warnings.len() >= MOST,
+            Validate::Ignore => true,
+        };
+        if full {
+            return;
+        }
         let names = fields.iter().map(|f| f.name);
         let hint = nearest(&entry.key, names).map(|n| format!(" (did you mean \"{n}\"?)")).unwrap_or_default();
         let at = Path::Field(path, &entry.key).text();
@@ -285,6 +295,8 @@ fn is_quiet(node: &Node<'_>, quiet: &[&str]) -> bool {
         _ => false,
     }
 }
+
+const PLACEHOLDER: &str = "; put a value in place of the placeholder";
 
 /// `<integer>`, `...`: left over from documentation.
 fn is_placeholder(text: &str) -> bool {

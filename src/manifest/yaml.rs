@@ -9,10 +9,12 @@ use granit_parser::{Event, Marker, Parser, ScalarStyle, Span, StrInput, Tag};
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
-/// Nodes of one file, keys not counted, aliases expanded.
-const MAX_NODES: usize = 200_000;
-/// Bytes of scalars that aliases may add to what is written.
-const MAX_ALIAS_BYTES: usize = 4 << 20;
+/// Keys and values of one file, those of anchors and aliases counted each time.
+const MAX_NODES: usize = 100_000;
+/// Bytes of scalars that anchors and aliases may stand for.
+const MAX_ALIAS_BYTES: usize = 8 << 20;
+/// Documents in error; what comes behind so many says nothing new.
+const MAX_FAULTY: usize = 100;
 /// No Kubernetes type is deeper than some twenty levels.
 const MAX_DEPTH: usize = 64;
 
@@ -39,10 +41,17 @@ pub fn parse(text: &str) -> Vec<Result<Node<'_>, Vec<Fault>>> {
     let mut reader = Reader {
         parser: Parser::new_from_str_with_options(text, options),
         budget: Budget { nodes: MAX_NODES, alias_bytes: MAX_ALIAS_BYTES },
+        first: true,
     };
     let mut documents = Vec::new();
+    let mut faulty = 0;
     loop {
-        match reader.document() {
+        let document = reader.document();
+        faulty += usize::from(document.is_err());
+        if faulty > MAX_FAULTY {
+            return documents;
+        }
+        match document {
             Ok(Some(node)) if node.value == Value::Null => {}
             Ok(Some(node)) => documents.push(Ok(node)),
             Ok(None) => return documents,
@@ -79,6 +88,8 @@ struct Budget {
 struct Reader<'a> {
     parser: Parser<'a, StrInput<'a>>,
     budget: Budget,
+    /// No document was begun yet.
+    first: bool,
 }
 
 /// A collection whose end has not come yet.
@@ -124,6 +135,12 @@ impl<'a> Reader<'a> {
                 }
                 Event::DocumentEnd => return Err(Stop::Document(tree.faults)),
                 Event::StreamEnd => return Ok(None),
+                Event::DocumentStart(false, _) if !std::mem::take(&mut self.first) => {
+                    let problem =
+                        "what follows a line of `...` is another document (start it with `---`, or put text in place of `...`)";
+                    tree.faults.push(Fault::at(&span.start, problem));
+                }
+                Event::DocumentStart(..) => self.first = false,
                 event => tree.take(event, &span, &mut self.budget).map_err(Stop::Text)?,
             }
         }
@@ -142,33 +159,22 @@ impl<'a> Tree<'a> {
         let at = pos(&span.start);
         match event {
             Event::Scalar(text, style, anchor, tag) => {
-                self.spend(1, budget, at)?;
-                self.scalar(text, style, anchor, tag.as_deref(), at);
+                spend(1, budget, at)?;
+                self.scalar(text, style, anchor, tag.as_deref(), at, budget)?;
             }
             Event::Alias(id) => self.alias(id, at, budget)?,
             Event::SequenceStart(_, anchor, tag) => {
-                self.spend(1, budget, at)?;
+                spend(1, budget, at)?;
                 self.check_tag(tag.as_deref(), "seq", at);
                 self.open(at, anchor, Collection::Seq(Vec::new()))?;
             }
             Event::MappingStart(_, anchor, tag) => {
-                self.spend(1, budget, at)?;
+                spend(1, budget, at)?;
                 self.check_tag(tag.as_deref(), "map", at);
                 self.open(at, anchor, Collection::Map { entries: Vec::new(), key: None, merges: Vec::new() })?;
             }
             Event::SequenceEnd | Event::MappingEnd => self.close(budget)?,
             _ => {}
-        }
-        Ok(())
-    }
-
-    fn spend(&mut self, nodes: usize, budget: &mut Budget, at: Pos) -> Result<(), Fault> {
-        match budget.nodes.checked_sub(nodes) {
-            Some(left) => budget.nodes = left,
-            None => {
-                let problem = format!("too large: more than {MAX_NODES} values, those of aliases counted each time");
-                return Err(Fault { pos: at, problem });
-            }
         }
         Ok(())
     }
@@ -191,11 +197,18 @@ impl<'a> Tree<'a> {
                 Value::Map(entries)
             }
         };
-        self.add(Node { pos: open.pos, value }, open.anchor, open.height + 1, false);
-        Ok(())
+        self.remember(Node { pos: open.pos, value }, open.anchor, open.height + 1, false, budget)
     }
 
-    fn scalar(&mut self, text: Cow<'a, str>, style: ScalarStyle, anchor: usize, tag: Option<&Tag>, at: Pos) {
+    fn scalar(
+        &mut self,
+        text: Cow<'a, str>,
+        style: ScalarStyle,
+        anchor: usize,
+        tag: Option<&Tag>,
+        at: Pos,
+        budget: &mut Budget,
+    ) -> Result<(), Fault> {
         let plain = style == ScalarStyle::Plain;
         let merge = plain && tag.is_none() && text == "<<";
         let value = match tag.map(|tag| (tag, kind_of(tag))) {
@@ -213,7 +226,7 @@ impl<'a> Tree<'a> {
                 Value::Null
             }
         };
-        self.add(Node { pos: at, value }, anchor, 0, merge);
+        self.remember(Node { pos: at, value }, anchor, 0, merge, budget)
     }
 
     fn check_tag(&mut self, tag: Option<&Tag>, want: &str, at: Pos) {
@@ -233,23 +246,28 @@ impl<'a> Tree<'a> {
         if self.stack.len() + height > MAX_DEPTH {
             return Err(Fault { pos: at, problem: format!("nested deeper than {MAX_DEPTH} levels, aliases expanded") });
         }
-        match budget.alias_bytes.checked_sub(bytes) {
-            Some(left) => budget.alias_bytes = left,
-            None => return Err(Fault { pos: at, problem: format!("aliases expand to more than {MAX_ALIAS_BYTES} bytes") }),
-        }
         // The clone comes after both budgets.
+        spend_bytes(bytes, budget, at)?;
+        spend(nodes, budget, at)?;
         let node = Node { pos: at, value: anchored.node.value.clone() };
-        self.spend(nodes, budget, at)?;
-        self.add(node, 0, height, false);
+        self.add(node, height, false);
+        Ok(())
+    }
+
+    /// Keeps a copy of a node with an anchor, and puts the node where it belongs.
+    fn remember(&mut self, node: Node<'a>, anchor: usize, height: usize, merge: bool, budget: &mut Budget) -> Result<(), Fault> {
+        if anchor > 0 {
+            let (nodes, bytes) = weigh(&node);
+            spend_bytes(bytes, budget, node.pos)?;
+            spend(nodes, budget, node.pos)?;
+            self.anchors.insert(anchor, Anchored { node: node.clone(), nodes, bytes, height });
+        }
+        self.add(node, height, merge);
         Ok(())
     }
 
     /// Puts a finished node where it belongs.
-    fn add(&mut self, node: Node<'a>, anchor: usize, height: usize, merge: bool) {
-        if anchor > 0 {
-            let (nodes, bytes) = weigh(&node);
-            self.anchors.insert(anchor, Anchored { node: node.clone(), nodes, bytes, height });
-        }
+    fn add(&mut self, node: Node<'a>, height: usize, merge: bool) {
         let Some(open) = self.stack.last_mut() else {
             self.root = Some(node);
             return;
@@ -311,11 +329,32 @@ impl<'a> Tree<'a> {
                 self.faults.push(Fault { pos: at, problem: "`<<` merges a mapping or a list of mappings only".to_owned() });
                 continue;
             };
-            self.spend(merged.len(), budget, at)?;
+            spend(merged.len(), budget, at)?;
             entries.extend(merged.into_iter().filter(|e| present.insert(e.key.clone())));
         }
         Ok(())
     }
+}
+
+fn spend(nodes: usize, budget: &mut Budget, at: Pos) -> Result<(), Fault> {
+    match budget.nodes.checked_sub(nodes) {
+        Some(left) => budget.nodes = left,
+        None => {
+            let problem = format!("too large: more than {MAX_NODES} keys and values, those of aliases counted each time");
+            return Err(Fault { pos: at, problem });
+        }
+    }
+    Ok(())
+}
+
+fn spend_bytes(bytes: usize, budget: &mut Budget, at: Pos) -> Result<(), Fault> {
+    match budget.alias_bytes.checked_sub(bytes) {
+        Some(left) => budget.alias_bytes = left,
+        None => {
+            return Err(Fault { pos: at, problem: format!("anchors and aliases stand for more than {MAX_ALIAS_BYTES} bytes") });
+        }
+    }
+    Ok(())
 }
 
 /// A key as sigs.k8s.io/yaml makes it text; nothing and collections are none.
@@ -363,7 +402,14 @@ fn syntax(info: &str) -> String {
     if info.contains("recursion limit") {
         return format!("nested deeper than {MAX_DEPTH} levels");
     }
-    let hint = if info.contains("tab") { "; indent with spaces" } else { "" };
+    let hints = [
+        ("tab", "; indent with spaces"),
+        ("expected '-' indicator", "; is the line indented as those above it are?"),
+        ("did not find expected key", "; is the line indented as those above it are?"),
+        ("invalid indentation", "; is the line indented as those above it are?"),
+        ("mapping values are not allowed", "; quote a text that holds \": \""),
+    ];
+    let hint = hints.iter().find(|(part, _)| info.contains(part)).map_or("", |(_, hint)| hint);
     format!("not valid YAML: {info}{hint}")
 }
 

@@ -76,9 +76,15 @@ fn bombs_are_refused_early() {
     for i in 1..100 {
         let _ = writeln!(chain, "a{i}: &a{i} [*a{}]", i - 1);
     }
+    let mut nested: String = (0..50).map(|i| format!("{}k: &a{i}\n", "  ".repeat(i))).collect();
+    let _ = writeln!(nested, "{}v: [{}]", "  ".repeat(50), "x, ".repeat(5000));
     for (name, text, want) in [
         ("aliases", aliases, "too large"),
-        ("long text by alias", format!("a: &a {}\nb: [{}]\n", "x".repeat(1 << 20), "*a, ".repeat(9)), "aliases expand"),
+        (
+            "long text by alias",
+            format!("a: &a {}\nb: [{}]\n", "x".repeat(1 << 20), "*a, ".repeat(9)),
+            "anchors and aliases stand",
+        ),
         ("deep flow", "[".repeat(10_000), "nested deeper"),
         (
             "deep block",
@@ -89,6 +95,8 @@ fn bombs_are_refused_early() {
             "",
         ),
         ("deep by alias", chain, "nested deeper"),
+        ("nested anchors", nested, "too large"),
+        ("anchored text", format!("a: &a {}\n", "x".repeat(9 << 20)), "anchors and aliases stand"),
         ("cycle", "a: &a [*a]\n".to_owned(), "an alias inside"),
         ("many nodes", "- a\n".repeat(300_000), "too large"),
     ] {
@@ -116,6 +124,9 @@ fn what_kubernetes_has_no_use_for_is_refused() {
         ("a: 1\n b: 2\n", "not valid YAML"),
         ("{\"a\": 1} trailing\n", "not valid YAML"),
         ("<<: 1\n", "merges a mapping"),
+        ("a: 1\n...\nb: 2\n", "3:1: what follows a line of `...` is another document"),
+        ("a:\n- b: 1\n  c: 2\n d: 3\n", "is the line indented as those above it are?"),
+        ("a: b: c\n", "quote a text that holds \": \""),
     ] {
         let got = problems(text);
         assert!(got.iter().any(|p| p.contains(want)), "{text:?}: {got:?}");
@@ -128,4 +139,9 @@ fn every_prefix_of_a_document_ends_without_panic() {
     for end in (0..=text.len()).filter(|&i| text.is_char_boundary(i)) {
         let _ = parse(&text[..end]);
     }
+}
+
+#[test]
+fn a_flood_of_broken_documents_is_cut() {
+    assert_eq!(parse(&"---\n[\n".repeat(10_000)).len(), 100);
 }

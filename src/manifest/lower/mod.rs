@@ -10,6 +10,7 @@ use super::sysctls::dotted;
 use super::validate::BUNDLE;
 use crate::pod::spec::{ContainerSpec, PodSpec, RestartPolicy, SCHEMA, SandboxSpec};
 use k8s_openapi::api::core::v1::{self as k8s, Pod};
+use std::collections::HashMap;
 use std::path::{Component, Path, PathBuf};
 
 /// What is not in the manifest.
@@ -84,11 +85,13 @@ fn restart_policy(word: Option<&str>) -> Option<RestartPolicy> {
 
 fn container(c: &k8s::Container, spec: &k8s::PodSpec, plan: &limits::Plan, direct: bool, folder: &Path) -> ContainerSpec {
     let env = environment(c);
-    // The last of several variables of one name is the one that counts.
-    let lookup = |name: &str| env.iter().rev().find(|(n, _)| n == name).map(|(_, v)| v.as_str());
-    let expanded = |list: &Option<Vec<String>>| {
-        let list = list.as_ref().filter(|l| !l.is_empty())?;
-        Some(list.iter().map(|text| expand(text, lookup)).collect())
+    let (command, args) = {
+        let values: HashMap<&str, &str> = env.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+        let expanded = |list: &Option<Vec<String>>| {
+            let list = list.as_ref().filter(|l| !l.is_empty())?;
+            Some(list.iter().map(|text| expand(text, |name| values.get(name).copied())).collect())
+        };
+        (expanded(&c.command), expanded(&c.args))
     };
     let image = c.image.clone().unwrap_or_default();
     let (limits, soft_limits) = plan.container(c);
@@ -97,8 +100,8 @@ fn container(c: &k8s::Container, spec: &k8s::PodSpec, plan: &limits::Plan, direc
         bundle: absolute(folder, image.strip_prefix(BUNDLE).unwrap_or_default()),
         image,
         restart_policy: restart_policy(c.restart_policy.as_deref()),
-        command: expanded(&c.command),
-        args: expanded(&c.args),
+        command,
+        args,
         working_dir: c.working_dir.clone().filter(|d| !d.is_empty()),
         security: security::lower(c, spec, folder),
         limits,
@@ -118,12 +121,16 @@ fn container(c: &k8s::Container, spec: &k8s::PodSpec, plan: &limits::Plan, direc
 /// In order, each value with those before it expanded; a repeated name takes the place of the first.
 fn environment(c: &k8s::Container) -> Vec<(String, String)> {
     let mut env: Vec<(String, String)> = Vec::new();
+    let mut places: HashMap<&str, usize> = HashMap::new();
     for var in c.env.iter().flatten() {
-        let known = |name: &str| env.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str());
+        let known = |name: &str| places.get(name).map(|i| env[*i].1.as_str());
         let value = expand(var.value.as_deref().unwrap_or_default(), known);
-        match env.iter_mut().find(|(n, _)| *n == var.name) {
-            Some(slot) => slot.1 = value,
-            None => env.push((var.name.clone(), value)),
+        match places.get(var.name.as_str()) {
+            Some(i) => env[*i].1 = value,
+            None => {
+                places.insert(&var.name, env.len());
+                env.push((var.name.clone(), value));
+            }
         }
     }
     env

@@ -4,13 +4,16 @@
 use crate::sys::errno::Call;
 use crate::sys::mount::{self, MOUNT_ATTR_NODEV, MOUNT_ATTR_NOSUID, MOUNT_ATTR_RDONLY};
 use crate::sys::raw::{self, MountAttr, Vector};
-use crate::sys::{Error, Result};
+use crate::sys::{Error, Result, fs};
 use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 
-/// podrt's own file as a detached mount that cannot be written through.
+/// podrt's own file on a mount that cannot be written through: a detached one, or the one that it runs from already.
 pub fn read_only_self() -> Result<OwnedFd> {
+    if is_read_only()? {
+        return fs::open(c"/proc/self/exe", libc::O_PATH);
+    }
     let path = std::fs::read_link("/proc/self/exe").call(|| "readlink(/proc/self/exe)".into())?;
     // By the link itself where the kernel allows (the same mount namespace); a replaced file's name would be another file.
     let fd = mount::clone_tree(c"/proc/self/exe", false).map_err(|e| Error {

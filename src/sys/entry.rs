@@ -25,8 +25,11 @@ std::arch::global_asm!(
     early = sym early,
 );
 
-/// The verbs whose process, or a child of it, enters containers.
-static ENTERING: [&[u8]; 4] = [b"run", b"create", b"exec", b"__supervisor"];
+/// The verbs whose process, or a child of it, enters containers: podrt's, or those of podrt-oci, which is built without pods.
+#[cfg(feature = "pod")]
+static ENTERING: [&[u8]; 1] = [b"exec"];
+#[cfg(not(feature = "pod"))]
+static ENTERING: [&[u8]; 3] = [b"run", b"create", b"exec"];
 
 /// # Safety
 /// `stack` is the process's initial stack.

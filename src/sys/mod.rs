@@ -14,6 +14,7 @@ pub mod errno;
 pub mod event;
 pub mod fault;
 pub mod fs;
+pub mod host;
 pub mod link;
 pub mod lock;
 pub mod mount;

@@ -81,7 +81,10 @@ impl Plan {
         let limits = resources::limits(container.resources.as_ref());
         // Without a limit of its own a container has the pod's, so that programs that read their cgroup see it.
         let limit = |name: &str| limits.get(name).or_else(|| self.own_limits.get(name)).copied();
-        kernel(requests.get("cpu").copied(), limit("cpu"), limit("memory"), &limits)
+        let (mut hard, soft) = kernel(requests.get("cpu").copied(), limit("cpu"), limit("memory"), &limits);
+        // The kubelet's NoSwap, its default: memory that may be swapped out is not limited.
+        hard.swap_max = hard.memory_max.map(|_| 0);
+        (hard, soft)
     }
 
     /// -1000..=1000: whom the kernel's OOM killer takes first.

@@ -46,6 +46,7 @@ fn limits_become_the_kernels_numbers() {
             assert_eq!(limits.cpu_weight, weight, "{resources}");
         }
         assert_eq!(limits.oom_group, memory.map(|_| true), "{resources}");
+        assert_eq!(limits.swap_max, memory.map(|_| 0), "{resources}");
     }
 }
 

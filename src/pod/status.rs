@@ -1,5 +1,5 @@
 //! The pod's status as plain data: what the [machine](super::machine) says, what `manifest` writes as a v1 PodStatus, and
-//! what [`column`] prints as `kubectl get` does. No Kubernetes types here; the words are Kubernetes' own.
+//! what [`column`](fn@column) prints as `kubectl get` does. No Kubernetes types here; the words are Kubernetes' own.
 //!
 //! Source: Kubernetes API v1.36, core/v1 PodStatus, ContainerStatus, PodCondition and Event; "Pod Lifecycle".
 

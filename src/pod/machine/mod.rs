@@ -200,8 +200,7 @@ impl Machine {
 
     /// Sets the one timer to the earliest thing that only time can bring.
     fn arm(&mut self, step: &mut Step) {
-        let now = step.now.mono;
-        let next = self.due_times().filter(|at| *at > now).min();
+        let next = self.due_times().min();
         if next != self.timer {
             self.timer = next;
             step.changed = true;
@@ -209,7 +208,7 @@ impl Machine {
         }
     }
 
-    /// Every instant at which `reconcile` would decide otherwise than now.
+    /// Every instant at which `reconcile` would decide otherwise than now; none is past, for what is due has been decided.
     fn due_times(&self) -> impl Iterator<Item = u64> + '_ {
         let of_pod = match self.life {
             Life::Live => [self.deadline, self.sandbox_due()],

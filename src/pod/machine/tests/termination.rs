@@ -56,6 +56,13 @@ fn a_second_deletion_can_only_shorten() {
 }
 
 #[test]
+fn a_longer_second_grace_period_gives_a_waiting_sidecar_no_more() {
+    let mut pod = running("s1", "a");
+    pod.tell(Event::Delete { grace: Some(20) }).wait(5).forget();
+    pod.tell(Event::Delete { grace: Some(100) }).expect("").down("a", 0).expect("stop s1 15s");
+}
+
+#[test]
 fn no_grace_kills_everything_at_once() {
     let mut pod = running("s1", "a");
     pod.tell(Event::Delete { grace: Some(0) }).expect("kill a, kill s1");

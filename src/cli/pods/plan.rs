@@ -62,11 +62,23 @@ fn plan(context: &Context, manifest: &Manifest) -> Result<Value> {
             "rootfs": if container.rootfs_direct { json!({"direct": root}) } else { json!({"overlay": {"lower": root}}) },
             "steps": tree,
             "devices": config.devices,
-            "config": config.spec,
+            "config": ordered(&config.spec)?,
         }));
     }
     let spec = serde_json::to_value(spec).map_err(Failure::failed)?;
     Ok(json!({"pod": spec, "cgroups": cgroups, "containers": containers}))
+}
+
+/// Capabilities are sets without an order; all else has its own.
+fn ordered(config: &oci_spec::runtime::Spec) -> Result<Value> {
+    let mut config = serde_json::to_value(config).map_err(Failure::failed)?;
+    let sets = config.pointer_mut("/process/capabilities").and_then(Value::as_object_mut);
+    for set in sets.into_iter().flat_map(|s| s.values_mut()) {
+        if let Value::Array(names) = set {
+            names.sort_by(|a, b| a.as_str().cmp(&b.as_str()));
+        }
+    }
+    Ok(config)
 }
 
 /// Interface file -> what is written to it.

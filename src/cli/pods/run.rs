@@ -158,9 +158,10 @@ impl Foreground {
             *closed |= written.is_err();
             Ok::<(), Failure>(())
         };
-        for source in &mut self.sources {
+        for (source, container) in self.sources.iter_mut().zip(self.record.spec.all_containers()) {
             source.pump(true, &mut write)?;
-            if ended {
+            let status = self.status.container(&container.name);
+            if ended || status.is_some_and(|c| matches!(c.state, ContainerState::Terminated(_))) {
                 source.finish(&mut write)?;
             }
         }

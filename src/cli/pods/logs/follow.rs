@@ -158,7 +158,7 @@ mod tests {
         let _ = std::fs::remove_dir_all(&folder);
         let style = Style { prefix: "[a] ".into(), ..Style::default() };
         let mut source = Source::new(folder.clone(), None, None, style).unwrap();
-        let mut read = |source: &mut Source, on: bool| {
+        let read = |source: &mut Source, on: bool| {
             let mut text = String::new();
             let mut take = |_: Stream, bytes: &[u8]| {
                 text.push_str(std::str::from_utf8(bytes).unwrap());

@@ -102,6 +102,7 @@ pub fn run(args: &Args, context: &Context) -> Result {
     }
     finish(args, context, &pods)?;
     match exit(&pods) {
+        0 if closed => Err(Failure::silent(Kind::ClosedPipe)),
         0 => Ok(()),
         code => Err(Failure::silent(Kind::Passed(code))),
     }

@@ -157,6 +157,10 @@ impl Supervisor {
     /// Nothing runs any more: what is left of the pod is removed.
     fn delete(&mut self) {
         self.end_helpers();
+        if self.dirty && !self.keep_record {
+            // How its containers ended is no file's any more, but still a watcher's.
+            self.tell(None);
+        }
         let result = match self.keep_record {
             false => undo::everything(&self.store, &self.sandbox, undo::By::Supervisor),
             true => {

@@ -57,7 +57,7 @@ pub fn root_of(init_pid: i32, init: BorrowedFd) -> Result<OwnedFd, Error> {
 pub fn start(exec: &Exec) -> Result<Born, Error> {
     let (slave, console) = match &exec.stdio {
         Stdio::Terminal(size) => {
-            let (slave, master) = terminal(exec, *size)?;
+            let (slave, master) = terminal(exec, size.or_else(|| super::plan::console_size(exec.process)))?;
             (Some(slave), Some(master))
         }
         _ => (None, None),

@@ -128,7 +128,7 @@ impl Plan {
         warnings.append(&mut rootfs.warnings);
         let (slave, console) = match &birth.stdio {
             Stdio::Terminal(size) => {
-                let (slave, master) = terminal(&mut rootfs, *size, process.user().uid())?;
+                let (slave, master) = terminal(&mut rootfs, size.or_else(|| console_size(process)), process.user().uid())?;
                 (Some(slave), Some(master))
             }
             _ => (None, None),
@@ -196,13 +196,14 @@ impl Space {
 
     /// One setns on pause's pidfd joins its namespaces and its pruned mount tree, of which the child takes a copy.
     fn of_pod(spec: &Spec, join: &Join) -> Result<Space, Error> {
-        let asked = Namespaces::parse(spec)?;
+        // Checked, not used: the pod's namespaces stand in for those that the bundle asks for.
+        Namespaces::parse(spec)?;
         let alone = !join.shared_pid && !join.host_pid;
         let flags = join.flags | libc::CLONE_NEWNS;
         Ok(Space {
             base: Base::Pod,
             clone_new: if alone { libc::CLONE_NEWPID } else { 0 },
-            unshare: libc::CLONE_NEWNS | libc::CLONE_NEWCGROUP | (asked.new & libc::CLONE_NEWUTS & !join.flags & 0),
+            unshare: libc::CLONE_NEWNS | libc::CLONE_NEWCGROUP,
             joins: vec![JoinFd { fd: owned(join.pause)?, flags, words: "the pod's namespaces".into() }],
             pid_join: if join.shared_pid { Some(owned(join.pause)?) } else { None },
             owned: join.flags,
@@ -221,6 +222,13 @@ impl Space {
         let unshare = ns.new & libc::CLONE_NEWCGROUP;
         Ok(Space { base: Base::Host, clone_new: ns.new & !unshare, unshare, joins, pid_join, owned, alone })
     }
+}
+
+/// process.consoleSize, for a terminal whose caller has no size of its own.
+pub(super) fn console_size(process: &Process) -> Option<Size> {
+    let size = process.console_size()?;
+    let side = |n: u64| u16::try_from(n).unwrap_or(u16::MAX);
+    Some(Size { rows: side(size.height()), cols: side(size.width()) })
 }
 
 /// The container's devpts is made here, by the parent, so that the master never has to be sent back: the child mounts it.

@@ -35,8 +35,8 @@ pub enum Error {
     Rootfs(#[from] crate::rootfs::Error),
     #[error("{0}")]
     Identity(#[from] crate::identity::Error),
-    #[error("linux.seccomp: {0}")]
-    Seccomp(String),
+    #[error("{0}")]
+    Seccomp(#[from] crate::seccomp::Error),
     #[error("{field}: {problem}")]
     Invalid { field: String, problem: String },
     #[error("{0}")]

@@ -284,10 +284,12 @@ impl ProcessPlan {
         validate::process(process)?;
         let (mut identity, mut warnings) = Identity::plan(process)?;
         clamp_oom(&mut identity, &mut warnings);
-        let seccomp = match spec.linux().as_ref().and_then(|l| l.seccomp().as_ref()) {
-            Some(profile) => Some(seccomp::load(profile, seccomp_cache).map_err(|e| Error::Seccomp(e.to_string()))?),
-            None => None,
-        };
+        let profile = spec.linux().as_ref().and_then(|l| l.seccomp().as_ref());
+        let seccomp = profile.map(|profile| seccomp::load(profile, seccomp_cache)).transpose()?;
+        warnings.extend(seccomp.iter().flat_map(|program| program.warnings.iter().cloned()));
+        if seccomp.as_ref().is_some_and(|program| program.listener.is_some()) {
+            return Err(Error::invalid("linux.seccomp.listenerPath", "not supported yet by this version of podrt"));
+        }
         let args = process.args().as_deref().unwrap_or_default();
         let env = process.env().as_deref().unwrap_or_default();
         let numbers = match stdio.as_slice() {

@@ -194,16 +194,11 @@ fn confinement(linux: &mut Linux, container: &ContainerSpec, bounding: u64) -> R
         _ if container.security.privileged => None,
         None => return Ok(()),
         Some(Seccomp::Unconfined) => None,
-        Some(Seccomp::RuntimeDefault) => Some(runtime_default(bounding).map_err(|problem| wrong(container, problem))?),
+        Some(Seccomp::RuntimeDefault) => Some(crate::seccomp::runtime_default_profile(bounding)),
         Some(Seccomp::Localhost(path)) => Some(localhost(path).map_err(|problem| wrong(container, problem))?),
     };
     linux.set_seccomp(profile);
     Ok(())
-}
-
-/// The built-in profile. Nothing fails open: until it is there, a pod that asks for it is told so.
-fn runtime_default(_bounding: u64) -> Result<LinuxSeccomp, String> {
-    Err("seccompProfile RuntimeDefault is not supported yet by this version of podrt".into())
 }
 
 fn localhost(path: &Path) -> Result<LinuxSeccomp, String> {

@@ -276,14 +276,7 @@ fn mask(root: Fd, plan: &Plan) -> Result<(), Fail> {
         let is_dir = raw::fstat(target.0).at(Step::Masked, i)?.st_mode & libc::S_IFMT == libc::S_IFDIR;
         // The first of each kind is placed itself; the next are clones of the placed one, which is of this namespace now
         // (a clone of a clone from another namespace is EINVAL).
-        let placed = if is_dir {
-            match &empty {
-                Some(fd) => Some(fd.0),
-                None => None,
-            }
-        } else {
-            null_placed.then(|| plan.null.as_raw_fd())
-        };
+        let placed = if is_dir { empty.as_ref().map(|fd| fd.0) } else { null_placed.then(|| plan.null.as_raw_fd()) };
         match placed {
             Some(fd) => {
                 let tree = Close(raw::open_tree(fd, c"", OPEN_TREE_CLONE | AT_EMPTY_PATH).at(Step::Masked, i)?);

@@ -55,7 +55,7 @@ pub struct MountOp {
     pub walk: Walk,
     /// After it is in place: (MS_* propagation, recursive).
     pub propagation: Vec<(u64, bool)>,
-    /// Recursive attributes of a new file system or a base mount; a tree has them already.
+    /// What is mounted must turn out to be a procfs: masks of /proc are worth nothing on another.
     pub is_proc: bool,
     /// For the parent's message: `/data (bind from /srv/data)`.
     pub words: String,
@@ -326,7 +326,7 @@ fn check_proc(at: &Path, fstype: &str, source: Option<&Path>, field: &str) -> Re
         return Ok(());
     }
     if at == Path::new("/proc") {
-        let of_proc = fstype == "proc" || source.is_some_and(|s| is_procfs(s));
+        let of_proc = fstype == "proc" || source.is_some_and(is_procfs);
         return if of_proc {
             Ok(())
         } else {

@@ -108,7 +108,8 @@ fn a_file_with_another_profiles_answer_is_not_taken() {
 #[test]
 fn a_file_that_is_not_ours_alone_is_not_taken() {
     let chmod = |path: &Path, mode| std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("chmod");
-    let spoil: [(&str, &dyn Fn(&Path)); 4] = [
+    type Spoil<'a> = (&'a str, &'a dyn Fn(&Path));
+    let spoil: [Spoil; 4] = [
         ("readable by others", &|path| chmod(path, 0o604)),
         ("writable by its group", &|path| chmod(path, 0o620)),
         ("a link", &|path| {
@@ -163,7 +164,7 @@ fn a_folder_that_is_not_ours_alone_is_not_used_and_that_is_said() {
     for (name, want) in rows {
         let want = format!("seccomp cache {} not used: {want}", at(name).display());
         assert_eq!(ask(&at(name), "mount"), (true, Some(want)), "{name}");
-        assert_eq!(ask(&at(name), "mount").0, true, "{name}: nothing kept");
+        assert!(ask(&at(name), "mount").0, "{name}: nothing kept");
     }
 }
 

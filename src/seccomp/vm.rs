@@ -18,7 +18,7 @@ pub fn run(program: &[Insn], call: &Call) -> (u32, usize) {
     let word = |offset: u32| match offset {
         0 => call.nr,
         4 => call.arch,
-        16..64 if offset % 8 == 0 => call.args[(offset as usize - 16) / 8] as u32,
+        16..64 if offset.is_multiple_of(8) => call.args[(offset as usize - 16) / 8] as u32,
         20..64 if offset % 8 == 4 => (call.args[(offset as usize - 16) / 8] >> 32) as u32,
         _ => panic!("a load of offset {offset}"),
     };

@@ -53,7 +53,7 @@ impl Bundle {
 
     /// Writes config.json; returns the bundle's folder.
     pub fn write(&self) -> String {
-        self.write_text(&self.config.to_string())
+        self.write_text(self.config.to_string())
     }
 
     pub fn write_text(&self, config: impl AsRef<[u8]>) -> String {

@@ -107,9 +107,10 @@ fn the_last_n_lines_are_whole_lines_also_across_files_and_reads() {
     for n in 1..=50 {
         let mut starts = Vec::new();
         let mut tail = Tail::open(&f.0, 2, Some(n)).unwrap();
-        tail.read::<io::Error>(
-            |r| Ok(starts.push(String::from_utf8_lossy(r.text).trim_end_matches('x').parse::<u64>().unwrap())),
-        )
+        tail.read::<io::Error>(|r| {
+            let _: () = starts.push(String::from_utf8_lossy(r.text).trim_end_matches('x').parse::<u64>().unwrap());
+            Ok(())
+        })
         .unwrap();
         assert_eq!(starts, (50 - n..50).collect::<Vec<_>>());
     }

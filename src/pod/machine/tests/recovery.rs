@@ -68,7 +68,7 @@ fn a_start_that_was_cut_off_is_asked_again_with_the_same_number() {
     ] {
         let mut pod = Pod::ready(Always, "", "a");
         pod.forget().recover(here(), &[("a", found.clone())]).expect(then);
-        assert_eq!(pod.state("a").is_alive(), true, "{found:?}");
+        assert!(pod.state("a").is_alive(), "{found:?}");
     }
 }
 

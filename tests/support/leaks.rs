@@ -45,7 +45,7 @@ impl Snapshot {
                 .map(|n| format!("netns {}", n.display())),
         );
         left.extend(cgroups_of(test).into_iter().map(|c| format!("cgroup {}", c.display())));
-        for root in [&test.root, &test.oci_root, &test.state] {
+        for root in [&test.run, &test.oci_root, &test.data, &test.logs] {
             left.extend(files(root).into_iter().filter(|f| !kept(f)).map(|f| format!("file {}", f.display())));
         }
         left
@@ -162,6 +162,18 @@ pub fn command(pid: i32) -> String {
     let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     let words: Vec<_> = line.split(|b| *b == 0).map(String::from_utf8_lossy).collect();
     format!("{} {}", stat_field(pid, 0).unwrap_or_default(), words.join(" ").trim())
+}
+
+/// Kills a process, and waits until it is dead.
+pub fn kill_one(pid: i32) {
+    let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+    for _ in 0..500 {
+        if stat_field(pid, 0).is_none_or(|state| state == "Z") {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    panic!("process {pid} does not die");
 }
 
 /// Ends a process and all that came from it.

@@ -7,7 +7,10 @@ pub mod bundle;
 pub mod command;
 pub mod console;
 pub mod leaks;
+#[cfg(feature = "pod")]
+pub mod pod;
 pub mod runner;
+pub mod terminal;
 pub mod world;
 
 pub use bundle::Bundle;

@@ -12,10 +12,11 @@ pub struct Test {
     /// Unique among all tests that run on the machine; part of every name that the test gives.
     pub tag: String,
     pub dir: PathBuf,
-    /// podrt's `--root`, `--state` and `--log-root`; podrt-oci's `--root`.
-    pub root: PathBuf,
-    pub state: PathBuf,
+    /// Where podrt keeps state, data and logs, which `--root` moves below `dir`.
+    pub run: PathBuf,
+    pub data: PathBuf,
     pub logs: PathBuf,
+    /// podrt-oci's `--root`.
     pub oci_root: PathBuf,
 }
 
@@ -40,8 +41,8 @@ impl Test {
         let dir = temp_folder().join(format!("podrt-{tag}"));
         let test = Test {
             name,
-            root: dir.join("run"),
-            state: dir.join("lib"),
+            run: dir.join("run"),
+            data: dir.join("lib"),
             logs: dir.join("log"),
             oci_root: dir.join("oci"),
             tag,
@@ -81,11 +82,15 @@ impl Test {
     /// podrt with this test's own folders and cgroup parent.
     #[cfg(feature = "pod")]
     pub fn podrt<S: AsRef<str>>(&self, args: impl IntoIterator<Item = S>) -> Run {
-        let text = |p: &Path| p.to_str().expect("UTF-8").to_owned();
-        Run::new(env!("CARGO_BIN_EXE_podrt"))
-            .args(["--root".into(), text(&self.root), "--state".into(), text(&self.state), "--log-root".into(), text(&self.logs)])
-            .args(["--cgroup-parent".into(), self.cgroup_parent()])
-            .args(args)
+        let [program, own @ ..] = self.podrt_words();
+        Run::new(program).args(own).args(args)
+    }
+
+    /// The same, to be put into a longer command line.
+    #[cfg(feature = "pod")]
+    pub fn podrt_words(&self) -> [String; 5] {
+        let dir = self.dir.to_str().expect("UTF-8").to_owned();
+        [env!("CARGO_BIN_EXE_podrt").into(), "--root".into(), dir, "--cgroup-parent".into(), self.cgroup_parent()]
     }
 
     /// podrt-oci, or the runtime that RUNTIME names, with a state folder of this test's own.

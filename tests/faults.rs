@@ -156,8 +156,7 @@ fn a_clean_up_that_fails_at_any_step_is_repeated_with_success(t: &Test) {
             create(t, &file, "started").ok();
             let procs = fs::read_to_string(t.cgroup_dir().join("supervisors/cgroup.procs")).unwrap();
             procs.lines().for_each(|pid| support::leaks::kill_one(pid.parse().unwrap()));
-            let first =
-                t.podrt(["delete", "pod", "web", "--force"]).env("PODRT_FAULT", &when).run();
+            let first = t.podrt(["delete", "pod", "web", "--force"]).env("PODRT_FAULT", &when).run();
             assert!(!first.stderr.contains("panicked"), "{when}: {first}");
             let out = force(t);
             nothing_is_left(t, &before, &when, &out);
@@ -166,12 +165,13 @@ fn a_clean_up_that_fails_at_any_step_is_repeated_with_success(t: &Test) {
     }
 }
 
-/// kill -9 of the supervisor, of pause, of both: no exit code is made up, and all can be removed.
+/// kill -9 of the supervisor, of pause, of both: no success is made up, and all can be removed.
 fn what_is_killed_from_outside_can_be_listed_and_removed(t: &Test) {
-    let file = web(t);
+    let file = manifest(t, "web", NEVER, &[("app", &["trap-term", "3"], "")]);
     let before = warm(t, &file);
     for (what, supervisor, pause) in [("the supervisor", true, false), ("pause", false, true), ("both", true, true)] {
         create(t, &file, "started").ok();
+        t.eventually("its handler stands", 5, || logs(t, "web", "app").contains("ready").then_some(()));
         let mut victims = Vec::new();
         if supervisor {
             victims.push(value(&t.cgroup_dir().join("supervisors"), "cgroup.procs").parse().unwrap());
@@ -182,7 +182,8 @@ fn what_is_killed_from_outside_can_be_listed_and_removed(t: &Test) {
         victims.into_iter().for_each(support::leaks::kill_one);
         std::thread::sleep(Duration::from_millis(100));
         let pod = get(t, "web");
-        assert_ne!(pod["status"]["phase"], "Succeeded", "{what}: {pod}");
+        let end = &status_of(&pod, "app")["state"]["terminated"];
+        assert!(pod["status"]["phase"] != "Succeeded" && end["exitCode"] != 0, "{what}: {pod}");
         let out = force(t);
         nothing_is_left(t, &before, what, &out);
         starts_again(t, &file, &before, what);

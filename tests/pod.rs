@@ -19,7 +19,7 @@ fn a_pod_goes_up_is_seen_and_goes_down(t: &Test) {
     assert_eq!(rows[1][..4], ["web", "1/1", "Running", "0"]);
     assert_eq!(t.podrt(["get", "pods", "-o", "name"]).run().ok().stdout, "pod/web\n");
     let list: Value = serde_json::from_str(&t.podrt(["get", "pods", "-o", "json"]).run().ok().stdout).unwrap();
-    assert_eq!([&list["kind"], &list["items"][0]["metadata"]["name"]], ["List", "web"]);
+    assert_eq!([&list["kind"], &list["items"][0]["metadata"]["name"]], ["PodList", "web"]);
     assert!(t.podrt(["describe", "pod", "web"]).run().ok().stdout.contains("app"));
     assert!(t.podrt(["delete", "pod", "web"]).run().ok().stdout.contains("deleted"));
     let none = t.podrt(["get", "pods"]).run().ok();

@@ -56,7 +56,11 @@ fn bad_manifests_are_one_clear_error_and_make_nothing(t: &Test) {
         ("a missing bundle", one("bundle:/nowhere", ""), &["/nowhere"]),
         ("no source", pod("{containers: [{name: a}]}"), &["image"]),
         ("a bad name", pod(&format!("{{containers: [{{name: A_b, image: '{shell}'}}]}}")), &["spec.containers[0].name", "A_b"]),
-        ("a duplicate name", pod(&format!("{{containers: [{{name: a, image: '{shell}'}}, {{name: a, image: '{shell}'}}]}}")), &["a"]),
+        (
+            "a duplicate name",
+            pod(&format!("{{containers: [{{name: a, image: '{shell}'}}, {{name: a, image: '{shell}'}}]}}")),
+            &["a"],
+        ),
         ("a bad policy", one(&shell, "").replace("Never", "always"), &["spec.restartPolicy", "always"]),
         ("a duplicate key", one(&shell, ", name: b"), &["name"]),
         ("a root that must be none", one(&shell, ", securityContext: {runAsNonRoot: true, runAsUser: 0}"), &["runAsNonRoot"]),
@@ -108,7 +112,8 @@ fn a_bundle_that_is_wrong_fails_the_create_by_file_and_field(t: &Test) {
 /// What a container's start fails on is the pod's status, and `--wait=started` says it.
 fn a_container_that_cannot_start_is_the_pods_status(t: &Test) {
     let base = || Bundle::new(t, "bundle", &["/bin/payload", "reap"]);
-    let mounted = base().set("/mounts/-", json!({"destination": "/mnt", "type": "bind", "source": "/no/source", "options": ["bind"]}));
+    let mounted =
+        base().set("/mounts/-", json!({"destination": "/mnt", "type": "bind", "source": "/no/source", "options": ["bind"]}));
     let cases = [
         ("no such command", base().set("/process/args", json!(["/bin/nowhere"])), "RunContainerError", "/bin/nowhere"),
         ("not in PATH", base().set("/process/args", json!(["nowhere"])), "RunContainerError", "nowhere"),
@@ -128,13 +133,20 @@ fn a_container_that_cannot_start_is_the_pods_status(t: &Test) {
         let pod = get(t, "bad").to_string();
         assert!(pod.contains(word), "{what}: {pod}");
         t.podrt(["delete", "pod", "bad", "--now"]).run().ok();
-        let out = t.podrt(["run", "--rm", "-f", t.write("bad.yaml", one(&format!("bundle:{}", bundle.write()), "")).to_str().unwrap()]).run();
+        // What may come right by itself is tried again and again, also by `run`.
+        if reason != "RunContainerError" {
+            continue;
+        }
+        let out = t
+            .podrt(["run", "--rm", "-f", t.write("bad.yaml", one(&format!("bundle:{}", bundle.write()), "")).to_str().unwrap()])
+            .run();
         assert!(out.code() != 0 && out.stderr.contains(word), "run: {what}: {out}");
     }
 }
 
 fn a_seccomp_profile_that_names_an_unknown_syscall_warns(t: &Test) {
-    let seccomp = json!({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["no_such_call"], "action": "SCMP_ACT_ERRNO"}]});
+    let seccomp =
+        json!({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["no_such_call"], "action": "SCMP_ACT_ERRNO"}]});
     let bundle = Bundle::new(t, "bundle", &["/bin/payload", "reap"]).set("/linux/seccomp", seccomp);
     let file = t.write("bad.yaml", one(&format!("bundle:{}", bundle.write()), ""));
     create(t, file.to_str().unwrap(), "started").ok();
@@ -164,7 +176,13 @@ fn who_is_not_root_is_told_so(t: &Test) {
     let here = t.path("podrt");
     fs::hard_link(&podrt, &here).or_else(|_| fs::copy(&podrt, &here).map(drop)).unwrap();
     fs::set_permissions(&t.dir, PermissionsExt::from_mode(0o755)).unwrap();
-    for words in [&["create", "-f", &file][..], &["get", "pods"], &["delete", "pod", "user"], &["logs", "user"], &["exec", "user", "--", "sh"]] {
+    for words in [
+        &["create", "-f", &file][..],
+        &["get", "pods"],
+        &["delete", "pod", "user"],
+        &["logs", "user"],
+        &["exec", "user", "--", "sh"],
+    ] {
         let who = ["--reuid=1000", "--regid=1000", "--clear-groups", here.to_str().unwrap()];
         let out = Run::new("/usr/bin/setpriv").args(who).args(&own).args(words).run();
         out.exits(HOST).refuses(&["root"]);
@@ -204,7 +222,7 @@ fn works_or_is_refused(t: &Test, before: &Snapshot, what: &str, out: &Out) -> bo
     assert!(!out.stderr.contains("panicked"), "{what}: {out}");
     let up = out.code() == 0;
     if !up {
-        assert!([1, HOST].contains(&out.code()), "{what}: {out}");
+        assert!([1, MANIFEST, HOST].contains(&out.code()), "{what}: {out}");
         assert_eq!(out.stderr.trim_end().lines().filter(|l| l.starts_with("error: ")).count(), 1, "{what}: {out}");
     }
     let down = t.podrt(["delete", "pod", "full", "--force", "--ignore-not-found"]).run();

@@ -59,7 +59,8 @@ fn ended(t: &Test, pod: &str, container: &str) -> Value {
 
 fn an_oom_kill_is_reported(t: &Test) {
     t.requires_controllers(&["memory"]);
-    let file = manifest(t, "oom", NEVER, &[("app", &["eat", "100"], "resources: {limits: {memory: 24Mi}}"), ("by", &["reap"], "")]);
+    let file =
+        manifest(t, "oom", NEVER, &[("app", &["eat", "100"], "resources: {limits: {memory: 24Mi}}"), ("by", &["reap"], "")]);
     create(t, &file, "started").ok();
     let end = t.eventually("the container has ended", 15, || {
         Some(status_of(&get(t, "oom"), "app")["state"]["terminated"].clone()).filter(|s| s.is_object())
@@ -120,7 +121,7 @@ fn a_limit_without_its_controller_is_refused_by_name(t: &Test) {
     let there = fs::read_to_string("/sys/fs/cgroup/cgroup.controllers").unwrap();
     t.requires(!there.contains("memory"), "every controller is here");
     let file = manifest(t, "lim", NEVER, &[("app", &["reap"], "resources: {limits: {memory: 32Mi}}")]);
-    create(t, &file, "created").exits(4).refuses(&["memory", "app"]);
+    create(t, &file, "created").exits(4).refuses(&["lim", "memory", "--missing-controllers=warn"]);
     assert!(t.podrt(["get", "pods"]).run().ok().stdout.is_empty());
     let warned = t.podrt(["create", "-f", &file, "--missing-controllers=warn", "--wait=started"]).run().ok();
     assert!(warned.stderr.contains("memory"), "{warned}");

@@ -71,8 +71,11 @@ fn run_ends_at_a_signal_within_the_grace_period_and_a_second_one_kills(t: &Test)
     // The manifest's grace period is 2 s, and the container ignores SIGTERM.
     let file = manifest(t, "stub", "restartPolicy: Always", &[("app", &["ignore-term"], "")]);
     for (signals, least, most) in [(1, 1.9, 8.0), (2, 0.0, 1.8)] {
-        let mut child =
-            Command::new(&words(t, &[])[0]).args(&words(t, &["run", "--rm", "-f", &file])[1..]).stdout(Stdio::null()).spawn().unwrap();
+        let mut child = Command::new(&words(t, &[])[0])
+            .args(&words(t, &["run", "--rm", "-f", &file])[1..])
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
         t.eventually("it runs", 10, || t.podrt(["get", "pods"]).run().stdout.contains("Running").then_some(()));
         let start = std::time::Instant::now();
         for _ in 0..signals {

@@ -93,12 +93,14 @@ pub fn mount_points() -> Vec<String> {
 }
 
 /// Cgroups below the test's parent, and any that carries the test's tag in its name.
+/// Processes in a cgroup that is left out are found as processes.
 fn cgroups_of(test: &Test) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut queue = vec![PathBuf::from("/sys/fs/cgroup")];
     while let Some(dir) = queue.pop() {
         for path in entries(&dir).into_iter().filter(|p| p.is_dir()) {
-            let own = path == test.cgroup_dir();
+            // What stands with no pod alive: the parent, and the leaf of supervisors, which the last of them cannot leave.
+            let own = path == test.cgroup_dir() || path == test.cgroup_dir().join("supervisors");
             if !own && path.to_string_lossy().contains(&test.tag) {
                 found.push(path.clone());
             }
@@ -111,7 +113,7 @@ fn cgroups_of(test: &Test) -> Vec<PathBuf> {
 /// Removes what cgroups of the test are left, ending what is in them: after a failure.
 pub fn remove_cgroups(test: &Test) {
     let mut all = cgroups_of(test);
-    all.push(test.cgroup_dir());
+    all.extend([test.cgroup_dir(), test.cgroup_dir().join("supervisors")]);
     all.sort();
     for dir in all.iter().rev() {
         let _ = fs::write(dir.join("cgroup.kill"), "1");

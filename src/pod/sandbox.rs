@@ -132,7 +132,10 @@ fn relative(path: &CStr) -> &CStr {
 /// The pod's /dev/shm, detached; the host's own for a pod in the host's IPC namespace.
 fn shm(spec: &SandboxSpec) -> Result<OwnedFd> {
     if spec.host_ipc {
-        return Ok(mount::clone_tree(c"/dev/shm", false)?);
+        let shm = mount::clone_tree(c"/dev/shm", false)?;
+        // No peer of the host's: what a container mounts below it stays with the container.
+        mount::set_attr(shm.as_fd(), &MountAttr { propagation: libc::MS_PRIVATE, ..MountAttr::default() }, false)?;
+        return Ok(shm);
     }
     let size = if spec.shm_size == 0 { SHM_SIZE } else { spec.shm_size };
     let options = [(c("size")?, Some(c(size.to_string())?)), (c("mode")?, Some(c("1777")?))];

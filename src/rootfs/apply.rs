@@ -137,9 +137,10 @@ pub fn build(plan: &Plan, slave: Option<Fd>) -> Result<(), Fail> {
     }
     enter(root, plan.base).at(Step::Pivot, 0)?;
     // pivot_root(2) refuses shared mounts, so the propagation that was asked for comes after it.
-    let (kind, recursive) = plan.root_propagation;
-    let attr = MountAttr { propagation: kind, ..MountAttr::default() };
-    set_attr_at(root, &attr, recursive).at(Step::RootPropagation, 0)?;
+    if let Some((kind, recursive)) = plan.root_propagation {
+        let attr = MountAttr { propagation: kind, ..MountAttr::default() };
+        set_attr_at(root, &attr, recursive).at(Step::RootPropagation, 0)?;
+    }
     if plan.root_readonly {
         // Last: mount points were still made above.
         let attr = MountAttr { attr_set: MOUNT_ATTR_RDONLY, ..MountAttr::default() };

@@ -83,8 +83,9 @@ pub struct Plan {
     pub masked: Vec<CString>,
     pub readonly: Vec<CString>,
     pub root_readonly: bool,
-    /// linux.rootfsPropagation, set on the new root: (MS_*, recursive).
-    pub root_propagation: (u64, bool),
+    /// linux.rootfsPropagation, set on the new root: (MS_*, recursive). None: every tree of the host has been made a slave on its
+    /// own, and a mount that asked for more keeps it.
+    pub root_propagation: Option<(u64, bool)>,
     /// A detached mount of the host's /dev/null, checked to be char 1:3, for masks (CVE-2025-31133).
     pub null: OwnedFd,
     /// The pty's slave is put at /dev/console from its fd.
@@ -111,15 +112,15 @@ impl Plan {
         let mut warnings = Vec::new();
         let declared = linux.and_then(|l| l.rootfs_propagation().as_deref()).filter(|p| !p.is_empty());
         let root_propagation = match declared {
-            None => (libc::MS_SLAVE, true),
-            Some(word) => propagation(word).ok_or_else(|| {
+            None => None,
+            Some(word) => Some(propagation(word).ok_or_else(|| {
                 Error::invalid(
                     "linux.rootfsPropagation",
                     format!("unknown value {word:?} (want private, slave, shared or unbindable, or these with a leading r)"),
                 )
-            })?,
+            })?),
         };
-        let keeps_peers = root_propagation.0 == libc::MS_SHARED;
+        let keeps_peers = root_propagation.is_some_and(|(kind, _)| kind == libc::MS_SHARED);
         let mut mounts = Vec::new();
         for (i, m) in spec.mounts().iter().flatten().enumerate() {
             mounts.push(mount_op(i, m, bundle, base, keeps_peers, &mut warnings)?);

@@ -1,0 +1,81 @@
+//! What a pod's own processes hold for themselves, as the slope between 10 and 20 pods of two containers.
+
+use crate::measure::{Measure, Series, timed};
+use crate::pods::manifest;
+use crate::world::World;
+use std::path::Path;
+
+/// Kilobytes of one process or of many.
+#[derive(Default, Clone, Copy)]
+struct Held {
+    /// Anonymous pages, and private dirty ones of files; none is counted twice.
+    own: f64,
+    page_tables: f64,
+}
+
+pub fn measures(world: &World) -> Vec<Measure> {
+    let mut m = Measure::new("memory", "memory of a pod of two beside its containers: slope from 10 to 20 pods", "kB")
+        .goal("supervisor and pause", None, 300.0);
+    match slope(world) {
+        Ok((pause, supervisor)) => {
+            m.row("supervisor and pause", Ok(Series::one(pause.own + supervisor.own)));
+            m.row("  pause", Ok(Series::one(pause.own)));
+            m.row("  supervisor", Ok(Series::one(supervisor.own)));
+            m.row("  page tables of both", Ok(Series::one(pause.page_tables + supervisor.page_tables)));
+        }
+        Err(why) => m.row("supervisor and pause", Err(why)),
+    }
+    for i in 0..20 {
+        let _ = timed(&world.podrt(["delete", "pod", &format!("memory{i}"), "--grace-period", "0"]));
+    }
+    vec![m]
+}
+
+fn slope(world: &World) -> Result<(Held, Held), String> {
+    let up = |i: usize| {
+        let file = manifest(world, &format!("memory{i}"), 2)?;
+        timed(&world.podrt(["create", "--wait=started", "-f", &file.to_string_lossy()]))
+    };
+    (0..10).try_for_each(|i| up(i).map(drop))?;
+    let ten = now(world);
+    (10..20).try_for_each(|i| up(i).map(drop))?;
+    let twenty = now(world);
+    let per = |a: Held, b: Held| Held { own: (b.own - a.own) / 10.0, page_tables: (b.page_tables - a.page_tables) / 10.0 };
+    Ok((per(ten.0, twenty.0), per(ten.1, twenty.1)))
+}
+
+/// (all pauses, all supervisors), after the supervisors have come to rest.
+fn now(world: &World) -> (Held, Held) {
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    let root = world.cgroup("pods");
+    let pods = std::fs::read_dir(&root).into_iter().flatten().flatten().map(|e| e.path());
+    let pauses = pods.filter(|p| p.join("pause").exists()).map(|p| held_in(&p.join("pause")));
+    (sum(pauses), held_in(&root.join("supervisors")))
+}
+
+fn held_in(cgroup: &Path) -> Held {
+    let pids = std::fs::read_to_string(cgroup.join("cgroup.procs")).unwrap_or_default();
+    sum(pids.lines().map(held_by))
+}
+
+fn sum(all: impl Iterator<Item = Held>) -> Held {
+    all.fold(Held::default(), |a, b| Held { own: a.own + b.own, page_tables: a.page_tables + b.page_tables })
+}
+
+/// proc_pid_smaps(5), mapping by mapping: a page of a file that was written to is anonymous and private dirty at once.
+fn held_by(pid: &str) -> Held {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/smaps")).unwrap_or_default();
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let value = |line: &str, key: &str| {
+        line.strip_prefix(key).and_then(|v| v.split_whitespace().next()?.parse::<f64>().ok())
+    };
+    let (mut own, mut dirty) = (0.0, 0.0);
+    for line in text.lines() {
+        if let Some(v) = value(line, "Private_Dirty:") {
+            dirty = v;
+        } else if let Some(v) = value(line, "Anonymous:") {
+            own += f64::max(v, dirty);
+        }
+    }
+    Held { own, page_tables: status.lines().find_map(|l| value(l, "VmPTE:")).unwrap_or(0.0) }
+}

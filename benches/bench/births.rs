@@ -94,7 +94,8 @@ impl Further<'_> {
     fn once(&self, root: Option<&Root>) -> Result<Vec<f64>, String> {
         let begun = Instant::now();
         let group = self.sandbox.pod.child("further").map_err(text)?;
-        devices::install(&devices::rules_for(self.spec.linux().as_ref().and_then(|l| l.resources().as_ref())), &group).map_err(text)?;
+        devices::install(&devices::rules_for(self.spec.linux().as_ref().and_then(|l| l.resources().as_ref())), &group)
+            .map_err(text)?;
         let root = match root {
             Some(Root::Direct(path)) => Root::Direct(path.clone()),
             _ => self.overlay()?,
@@ -145,8 +146,7 @@ struct Floor {
 impl Floor {
     fn new(world: &World, pause: i32) -> Result<Floor, String> {
         let argv = words!["births", pause.to_string(), world.rootfs(), world.cgroup("floor"), "--", "/bin/true"];
-        let mut child =
-            Command::new(&world.floor).args(argv).stdin(Pipe::piped()).stdout(Pipe::piped()).spawn().map_err(text)?;
+        let mut child = Command::new(&world.floor).args(argv).stdin(Pipe::piped()).stdout(Pipe::piped()).spawn().map_err(text)?;
         let answers = BufReader::new(child.stdout.take().ok_or("no pipe")?);
         Ok(Floor { child, answers })
     }

@@ -14,8 +14,11 @@ struct Held {
 }
 
 pub fn measures(world: &World) -> Vec<Measure> {
-    let mut m = Measure::new("memory", "memory of a pod of two beside its containers: slope from 10 to 20 pods", "kB")
-        .goal("supervisor and pause", None, 300.0);
+    let mut m = Measure::new("memory", "memory of a pod of two beside its containers: slope from 10 to 20 pods", "kB").goal(
+        "supervisor and pause",
+        None,
+        300.0,
+    );
     match slope(world) {
         Ok((pause, supervisor)) => {
             m.row("supervisor and pause", Ok(Series::one(pause.own + supervisor.own)));
@@ -66,9 +69,7 @@ fn sum(all: impl Iterator<Item = Held>) -> Held {
 fn held_by(pid: &str) -> Held {
     let text = std::fs::read_to_string(format!("/proc/{pid}/smaps")).unwrap_or_default();
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let value = |line: &str, key: &str| {
-        line.strip_prefix(key).and_then(|v| v.split_whitespace().next()?.parse::<f64>().ok())
-    };
+    let value = |line: &str, key: &str| line.strip_prefix(key).and_then(|v| v.split_whitespace().next()?.parse::<f64>().ok());
     let (mut own, mut dirty) = (0.0, 0.0);
     for line in text.lines() {
         if let Some(v) = value(line, "Private_Dirty:") {

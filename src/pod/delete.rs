@@ -61,7 +61,14 @@ fn by_record(store: &Store, sandbox: &Sandbox, options: &DeleteOptions) -> Resul
     let end = event::monotonic() + 10_000_000_000;
     loop {
         match undo::everything(store, sandbox, undo::By::Cleaner) {
-            Err(e) if e.code == Code::Aborted && event::monotonic() < end => std::thread::sleep(Duration::from_millis(20)),
+            Err(e) if e.code == Code::Aborted && event::monotonic() < end => {
+                std::thread::sleep(Duration::from_millis(20));
+                // One that was on its way up listens by now.
+                match by_supervisor(sandbox, options) {
+                    Err(e) if options.force || e.code == Code::Unavailable => {}
+                    other => return other,
+                }
+            }
             Err(e) if e.errno == Some(libc::ENOENT) && !sandbox.dir.exists() => return Ok(()),
             other => return other,
         }

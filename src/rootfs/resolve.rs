@@ -58,6 +58,20 @@ fn create(root: Fd, path: &CStr, kind: Kind, walk: Walk) -> Res<Fd> {
     if bytes.len() >= prefix.len() {
         return Err(Errno::ENAMETOOLONG);
     }
+    // Mostly only the last part is missing: its folder is opened, and it is made there.
+    if let Some((folder, name)) = split_last(bytes) {
+        prefix[..folder.len()].copy_from_slice(folder);
+        let so_far = CStr::from_bytes_until_nul(&prefix).map_err(|_| Errno::EINVAL)?;
+        match open(root, so_far, walk) {
+            Ok(here) => {
+                let made = make(here, name, kind);
+                raw::close(here);
+                return made;
+            }
+            Err(Errno::ENOENT) => prefix = [0u8; libc::PATH_MAX as usize],
+            Err(e) => return Err(e),
+        }
+    }
     let mut here = open(root, c".", walk)?;
     let mut end = 0;
     let mut rest = bytes;
@@ -81,6 +95,14 @@ fn create(root: Fd, path: &CStr, kind: Kind, walk: Walk) -> Res<Fd> {
         here = next?;
     }
     Ok(here)
+}
+
+/// (folder, name) of a path whose last component is a plain name.
+fn split_last(path: &[u8]) -> Option<(&[u8], &[u8])> {
+    let slash = path.iter().rposition(|&b| b == b'/')?;
+    let (folder, name) = (&path[..slash], &path[slash + 1..]);
+    let plain = !folder.is_empty() && !name.is_empty() && name != b"." && name != b"..";
+    plain.then_some((folder, name))
 }
 
 /// Makes `name` in `dir` and opens what was made; a symlink that someone put there instead is refused (ELOOP, ENOTDIR).

@@ -56,6 +56,33 @@ impl Cgroup {
     }
 }
 
+impl Cgroup {
+    /// Processes of this cgroup and of all below it, in the order of their numbers.
+    pub fn processes(&self) -> Result<Vec<i32>> {
+        let mut found = self.procs()?;
+        // One level at a time, each folder by its fd; a container may nest as it likes, 64 levels are looked at.
+        let mut level = vec![dir::open(self.dir(), c".", FOLDER, 0).map_err(|e| self.error("open", e))?];
+        for _ in 0..64 {
+            let mut next = Vec::new();
+            for folder in &level {
+                for entry in dir::entries(folder.as_fd()).unwrap_or_default().iter().filter(|e| e.kind == libc::DT_DIR) {
+                    if let Ok(below) = dir::open(folder.as_fd(), &entry.name, FOLDER, 0) {
+                        found.extend(processes(&below));
+                        next.push(below);
+                    }
+                }
+            }
+            if next.is_empty() {
+                break;
+            }
+            level = next;
+        }
+        found.sort_unstable();
+        found.dedup();
+        Ok(found)
+    }
+}
+
 /// Removes all sub-cgroups that can be removed, from the leaves up. Returns processes that still live in what is left. Walks
 /// with one fd however deep the tree is: a container may have made it as deep as it liked.
 fn sweep(top: BorrowedFd, until: Instant) -> Result<Vec<i32>, Errno> {

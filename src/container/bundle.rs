@@ -66,6 +66,13 @@ fn read(file: &Path) -> Result<Vec<u8>, Error> {
 /// One JSON document to a typed spec. Stricter than serde_json in one thing: a key that stands twice is refused, since readers
 /// disagree on which counts. Laxer than the typed reader in one: an unknown capability warns and is dropped (runtime-spec MUST).
 pub fn parse(bytes: &[u8]) -> Result<(Spec, Vec<String>), String> {
+    let mut value = document(bytes)?;
+    let warnings = drop_unknown_capabilities(value.pointer_mut("/process/capabilities"));
+    Ok((typed(value, "config")?, warnings))
+}
+
+/// One JSON object.
+fn document(bytes: &[u8]) -> Result<Value, String> {
     if bytes.starts_with(b"\xef\xbb\xbf") {
         return Err("starts with a byte order mark (want plain UTF-8)".into());
     }
@@ -76,16 +83,43 @@ pub fn parse(bytes: &[u8]) -> Result<(Spec, Vec<String>), String> {
         return Err("is empty".into());
     }
     let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let mut value = Strict.deserialize(&mut reader).and_then(|v| reader.end().map(|()| v)).map_err(|e| e.to_string())?;
+    let value = Strict.deserialize(&mut reader).and_then(|v| reader.end().map(|()| v)).map_err(|e| e.to_string())?;
     if !value.is_object() {
         return Err(format!("is {} (want an object)", kind(&value)));
     }
-    let warnings = drop_unknown_capabilities(&mut value);
-    let spec = serde_path_to_error::deserialize(value).map_err(|e| {
+    Ok(value)
+}
+
+fn typed<T: serde::de::DeserializeOwned>(value: Value, whole: &str) -> Result<T, String> {
+    serde_path_to_error::deserialize(value).map_err(|e| {
         let path = e.path().to_string();
-        format!("{}: {}", if path == "." { "config" } else { &path }, e.inner())
-    })?;
-    Ok((spec, warnings))
+        format!("{}: {}", if path == "." { whole } else { &path }, e.inner())
+    })
+}
+
+/// Reads a file that holds one `process` object, as exec takes it; as strict as config.json's.
+pub fn load_process(file: &Path) -> Result<oci_spec::runtime::Process, Error> {
+    let bytes = read(file)?;
+    let process = (|| {
+        let mut value = document(&bytes)?;
+        drop_unknown_capabilities(value.get_mut("capabilities"));
+        typed(value, "process")
+    })();
+    process.map_err(|problem| Error::bundle(file, problem))
+}
+
+/// Reads a file that holds one linux.resources object; `-` is stdin.
+pub fn load_resources(file: &Path) -> Result<Value, Error> {
+    let bytes = match file == Path::new("-") {
+        true => {
+            let mut bytes = Vec::new();
+            let read = std::io::stdin().take(MAX_CONFIG + 1).read_to_end(&mut bytes);
+            read.map_err(|e| Error::bundle(file, crate::sys::Errno::from(e).to_string()))?;
+            bytes
+        }
+        false => read(file)?,
+    };
+    document(&bytes).map_err(|problem| Error::bundle(file, problem))
 }
 
 fn kind(v: &Value) -> &'static str {
@@ -99,9 +133,9 @@ fn kind(v: &Value) -> &'static str {
     }
 }
 
-fn drop_unknown_capabilities(config: &mut Value) -> Vec<String> {
+fn drop_unknown_capabilities(sets: Option<&mut Value>) -> Vec<String> {
     let mut warnings = Vec::new();
-    let Some(Value::Object(sets)) = config.pointer_mut("/process/capabilities") else { return warnings };
+    let Some(Value::Object(sets)) = sets else { return warnings };
     for (set, names) in sets {
         if let Value::Array(names) = names {
             names.retain(|name| {

@@ -22,6 +22,8 @@ pub struct Exec<'a> {
     pub cgroup: BorrowedFd<'a>,
     pub stdio: Stdio<'a>,
     pub seccomp_cache: Option<&'a Path>,
+    /// How many of the caller's fds, from 3 on, the command gets.
+    pub preserve_fds: u32,
 }
 
 #[derive(Debug)]
@@ -69,7 +71,8 @@ pub fn start(exec: &Exec) -> Result<Born, Error> {
     };
     let stdio = fds.into_iter().map(|fd| fd.try_clone_to_owned().call(|| "fcntl(F_DUPFD_CLOEXEC)".into()));
     let stdio = stdio.collect::<Result<Vec<_>, _>>()?;
-    let (process_plan, warnings) = ProcessPlan::new(exec.spec, exec.process, stdio, slave.is_some(), exec.seccomp_cache)?;
+    let (mut process_plan, warnings) = ProcessPlan::new(exec.spec, exec.process, stdio, slave.is_some(), exec.seccomp_cache)?;
+    process_plan.preserve_fds = exec.preserve_fds;
     let joins = differing(exec.init_pid)?;
     let (report, write_end) = birth::pipe()?;
     let plan = Plan {
@@ -157,7 +160,7 @@ extern "C" fn entry(plan: &Plan) -> i32 {
 }
 
 fn enter(plan: &Plan) -> Result<init::Never, Fail> {
-    init::close_on_exec().at(Step::CloseRange, 0)?;
+    init::close_on_exec(&plan.process).at(Step::CloseRange, 0)?;
     // Until exec nothing inside may look into this process: its /proc/PID is root's, and tracing needs the host's CAP_SYS_PTRACE
     // (CVE-2016-9962).
     raw::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0).map(drop).at(Step::CloseRange, 1)?;

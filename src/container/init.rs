@@ -92,12 +92,14 @@ pub(super) enum Never {}
 
 fn birth(plan: &Plan) -> Result<Never, Fail> {
     // First: nothing that the caller left open may live past exec (CVE-2024-21626). Marked, not closed: the plan's fds are needed.
-    close_on_exec().at(Step::CloseRange, 0)?;
+    close_on_exec(&plan.process).at(Step::CloseRange, 0)?;
     // Signals are all blocked by the parent until exec; their dispositions go back to the default, which nohup and Rust changed.
     raw::reset_signals();
     raw::setsid().at(Step::Session, 0)?;
     // Named by id and fresh: the caller's keys stay with the caller. A kernel without keyrings, or a full quota, is no reason to fail.
-    let _ = raw::join_session_keyring(&plan.keyring);
+    if let Some(name) = &plan.keyring {
+        let _ = raw::join_session_keyring(name);
+    }
 
     for (i, join) in plan.joins.iter().enumerate() {
         raw::setns(join.fd.as_raw_fd(), join.flags).at(Step::Join, i)?;
@@ -134,10 +136,10 @@ fn birth(plan: &Plan) -> Result<Never, Fail> {
     })
 }
 
-/// Every fd from 3 is marked close-on-exec.
-pub(super) fn close_on_exec() -> Res {
+/// Every fd from 3, or above those that the caller passes on, is marked close-on-exec.
+pub(super) fn close_on_exec(process: &ProcessPlan) -> Res {
     const CLOSE_RANGE_CLOEXEC: u32 = 4;
-    raw::close_range(3, u32::MAX, CLOSE_RANGE_CLOEXEC)
+    raw::close_range(3 + process.preserve_fds, u32::MAX, CLOSE_RANGE_CLOEXEC)
 }
 
 /// What is written through procfs goes through one of its own, never through the container's tree (CVE-2025-52881).
@@ -205,7 +207,7 @@ pub(super) fn confine(process: &ProcessPlan, gate: impl FnOnce() -> Result<(), F
     executable(process)?;
     gate()?;
     // What was opened since the first time, this time right before the filter that might forbid it.
-    close_on_exec().at(Step::CloseRange, 1)?;
+    close_on_exec(process).at(Step::CloseRange, 1)?;
     if identity.no_new_privs {
         load_seccomp(process)?;
     }

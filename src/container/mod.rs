@@ -10,6 +10,7 @@ pub mod bundle;
 
 pub mod exe;
 pub mod exec;
+pub mod features;
 pub mod init;
 pub mod namespaces;
 pub mod plan;
@@ -20,11 +21,28 @@ pub mod validate;
 
 pub use birth::{Born, start};
 pub use bundle::Bundle;
-pub use plan::{Birth, Gate, Join, Plan, Stdio};
+pub use plan::{Birth, Extra, Gate, Join, Plan, Stdio};
 pub use step::Step;
 
 use crate::sys::Errno;
 use std::path::Path;
+
+/// The hooks of config.json (runtime-spec, config.md#posix-platform-hooks), in the order in which they run.
+pub const HOOKS: [&str; 6] = ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"];
+
+/// One of [`HOOKS`]' lists.
+pub fn hooks_named<'a>(hooks: &'a oci_spec::runtime::Hooks, name: &str) -> &'a [oci_spec::runtime::Hook] {
+    #[allow(deprecated)]
+    let list = match name {
+        "prestart" => hooks.prestart(),
+        "createRuntime" => hooks.create_runtime(),
+        "createContainer" => hooks.create_container(),
+        "startContainer" => hooks.start_container(),
+        "poststart" => hooks.poststart(),
+        _ => hooks.poststop(),
+    };
+    list.as_deref().unwrap_or_default()
+}
 
 /// Why a container could not be planned or born: one line, outermost first.
 #[derive(Debug, thiserror::Error)]

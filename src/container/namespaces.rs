@@ -6,6 +6,16 @@ use crate::sys::{errno::Call, process};
 use oci_spec::runtime::{LinuxNamespaceType, Spec};
 use std::os::fd::{AsFd, OwnedFd};
 
+/// What a container may have of its own: the specification's type and clone(2)'s bit.
+pub const KINDS: &[(LinuxNamespaceType, i32)] = &[
+    (LinuxNamespaceType::Mount, libc::CLONE_NEWNS),
+    (LinuxNamespaceType::Cgroup, libc::CLONE_NEWCGROUP),
+    (LinuxNamespaceType::Uts, libc::CLONE_NEWUTS),
+    (LinuxNamespaceType::Ipc, libc::CLONE_NEWIPC),
+    (LinuxNamespaceType::Network, libc::CLONE_NEWNET),
+    (LinuxNamespaceType::Pid, libc::CLONE_NEWPID),
+];
+
 /// clone(2)'s bits of new namespaces, and the joined ones as open fds.
 #[derive(Debug, Default)]
 pub struct Namespaces {
@@ -23,19 +33,9 @@ impl Namespaces {
         let list = spec.linux().as_ref().and_then(|l| l.namespaces().as_ref());
         for (i, ns) in list.into_iter().flatten().enumerate() {
             let field = format!("linux.namespaces[{i}]");
-            let flag = match ns.typ() {
-                LinuxNamespaceType::Mount => libc::CLONE_NEWNS,
-                LinuxNamespaceType::Cgroup => libc::CLONE_NEWCGROUP,
-                LinuxNamespaceType::Uts => libc::CLONE_NEWUTS,
-                LinuxNamespaceType::Ipc => libc::CLONE_NEWIPC,
-                LinuxNamespaceType::Network => libc::CLONE_NEWNET,
-                LinuxNamespaceType::Pid => libc::CLONE_NEWPID,
-                other => {
-                    return Err(Error::invalid(
-                        field,
-                        format!("namespace type {other} is not supported yet by this version of podrt"),
-                    ));
-                }
+            let Some(&(_, flag)) = KINDS.iter().find(|(kind, _)| *kind == ns.typ()) else {
+                let problem = format!("namespace type {} is not supported yet by this version of podrt", ns.typ());
+                return Err(Error::invalid(field, problem));
             };
             if out.has(flag) {
                 return Err(Error::invalid(field, format!("namespace type {} stands twice", ns.typ())));

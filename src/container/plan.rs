@@ -32,6 +32,19 @@ pub struct Birth<'a> {
     pub gate: Option<Gate<'a>>,
     /// Where compiled seccomp programs are kept.
     pub seccomp_cache: Option<&'a Path>,
+    pub extra: Extra,
+}
+
+/// What a command line may ask for beside config.json.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Extra {
+    /// How many of the caller's fds, from 3 on, the command gets.
+    pub preserve_fds: u32,
+    /// The root is entered by chroot, where pivot_root(2) is impossible (a root on the initial ramdisk). What lies below it
+    /// stays mounted: no boundary for a container that may unmount.
+    pub no_pivot: bool,
+    /// The container shares the caller's session keyring.
+    pub no_new_keyring: bool,
 }
 
 /// A pod's pause process, which holds its namespaces.
@@ -86,6 +99,8 @@ pub struct ProcessPlan {
     pub stdio_owned: Vec<OwnedFd>,
     /// stdin is a terminal that becomes the session's.
     pub terminal: bool,
+    /// Fds 3 to this many above stay open over exec.
+    pub preserve_fds: u32,
 }
 
 #[derive(Debug)]
@@ -107,7 +122,8 @@ pub struct Plan {
     pub sysctls: Vec<Sysctl>,
     pub rootfs: rootfs::Plan,
     pub process: ProcessPlan,
-    pub keyring: CString,
+    /// The name of a session keyring of its own.
+    pub keyring: Option<CString>,
     pub slave: Option<OwnedFd>,
     pub console: Option<OwnedFd>,
     pub gate: Option<OwnedFd>,
@@ -134,8 +150,10 @@ impl Plan {
             _ => (None, None),
         };
         rootfs.console = slave.is_some();
+        rootfs.pivot = rootfs.pivot && !birth.extra.no_pivot;
         let stdio = stdio(&birth.stdio, slave.as_ref())?;
-        let (process, more) = ProcessPlan::new(spec, process, stdio, slave.is_some(), birth.seccomp_cache)?;
+        let (mut process, more) = ProcessPlan::new(spec, process, stdio, slave.is_some(), birth.seccomp_cache)?;
+        process.preserve_fds = birth.extra.preserve_fds;
         warnings.extend(more);
         let mut sysctls = Vec::new();
         let mut pairs: Vec<_> = spec.linux().iter().flat_map(|l| l.sysctl().iter().flatten()).collect();
@@ -163,7 +181,10 @@ impl Plan {
             sysctls,
             rootfs,
             process,
-            keyring: c_string("id", format!("_ses.{}", birth.id))?,
+            keyring: match birth.extra.no_new_keyring {
+                true => None,
+                false => Some(c_string("id", format!("_ses.{}", birth.id))?),
+            },
             slave,
             console,
             gate: birth.gate.as_ref().map(|g| owned(g.fd)).transpose()?,
@@ -310,6 +331,7 @@ impl ProcessPlan {
             stdio: numbers,
             stdio_owned: stdio,
             terminal,
+            preserve_fds: 0,
         };
         Ok((plan, warnings))
     }

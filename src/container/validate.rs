@@ -3,40 +3,48 @@
 use super::Error;
 use oci_spec::runtime::{Process, Spec};
 
-/// `linux.` and other parts of the runtime-spec that a later version of podrt brings: an error names each.
-fn unsupported(spec: &Spec) -> Option<&'static str> {
-    let linux = spec.linux().as_ref();
-    let has = |f: bool, name: &'static str| f.then_some(name);
-    let hooks = spec.hooks().as_ref().is_some_and(|h| {
-        #[allow(deprecated)]
-        let prestart = h.prestart();
-        [prestart, h.create_runtime(), h.create_container(), h.start_container(), h.poststart(), h.poststop()]
-            .iter()
-            .any(|list| list.as_ref().is_some_and(|l| !l.is_empty()))
-    });
-    let text = |t: Option<&Option<String>>| t.and_then(|t| t.as_ref()).is_some_and(|t| !t.is_empty());
-    let process = spec.process().as_ref();
-    has(hooks, "hooks")
-        .or_else(|| has(linux.is_some_and(|l| l.uid_mappings().as_ref().is_some_and(|m| !m.is_empty())), "linux.uidMappings"))
-        .or_else(|| has(linux.is_some_and(|l| l.gid_mappings().as_ref().is_some_and(|m| !m.is_empty())), "linux.gidMappings"))
-        .or_else(|| has(linux.is_some_and(|l| l.net_devices().as_ref().is_some_and(|m| !m.is_empty())), "linux.netDevices"))
-        .or_else(|| has(linux.is_some_and(|l| l.time_offsets().as_ref().is_some_and(|m| !m.is_empty())), "linux.timeOffsets"))
-        .or_else(|| has(linux.is_some_and(|l| l.intel_rdt().is_some()), "linux.intelRdt"))
-        .or_else(|| has(linux.is_some_and(|l| l.memory_policy().is_some()), "linux.memoryPolicy"))
-        .or_else(|| has(linux.is_some_and(|l| l.personality().is_some()), "linux.personality"))
-        .or_else(|| has(text(linux.map(|l| l.mount_label())), "linux.mountLabel"))
-        .or_else(|| has(text(process.map(|p| p.apparmor_profile())), "process.apparmorProfile"))
-        .or_else(|| has(text(process.map(|p| p.selinux_label())), "process.selinuxLabel"))
-        .or_else(|| has(process.is_some_and(|p| p.io_priority().is_some()), "process.ioPriority"))
-        .or_else(|| has(process.is_some_and(|p| p.scheduler().is_some()), "process.scheduler"))
-        .or_else(|| has(process.is_some_and(|p| p.exec_cpu_affinity().is_some()), "process.execCPUAffinity"))
+fn text(t: &Option<String>) -> bool {
+    t.as_ref().is_some_and(|t| !t.is_empty())
+}
+
+type Given = fn(&Spec) -> bool;
+
+/// Parts of the runtime-spec that a later version of podrt brings: an error names each.
+const REFUSED: &[(&str, Given)] = &[
+    ("hooks", |s| s.hooks().as_ref().is_some_and(|h| super::HOOKS.iter().any(|name| !super::hooks_named(h, name).is_empty()))),
+    ("linux.uidMappings", |s| linux(s, |l| l.uid_mappings().as_ref().is_some_and(|m| !m.is_empty()))),
+    ("linux.gidMappings", |s| linux(s, |l| l.gid_mappings().as_ref().is_some_and(|m| !m.is_empty()))),
+    ("linux.netDevices", |s| linux(s, |l| l.net_devices().as_ref().is_some_and(|m| !m.is_empty()))),
+    ("linux.timeOffsets", |s| linux(s, |l| l.time_offsets().as_ref().is_some_and(|m| !m.is_empty()))),
+    ("linux.intelRdt", |s| linux(s, |l| l.intel_rdt().is_some())),
+    ("linux.memoryPolicy", |s| linux(s, |l| l.memory_policy().is_some())),
+    ("linux.personality", |s| linux(s, |l| l.personality().is_some())),
+    ("linux.mountLabel", |s| linux(s, |l| text(l.mount_label()))),
+    ("process.apparmorProfile", |s| process_has(s, |p| text(p.apparmor_profile()))),
+    ("process.selinuxLabel", |s| process_has(s, |p| text(p.selinux_label()))),
+    ("process.ioPriority", |s| process_has(s, |p| p.io_priority().is_some())),
+    ("process.scheduler", |s| process_has(s, |p| p.scheduler().is_some())),
+    ("process.execCPUAffinity", |s| process_has(s, |p| p.exec_cpu_affinity().is_some())),
+];
+
+fn linux(spec: &Spec, f: impl Fn(&oci_spec::runtime::Linux) -> bool) -> bool {
+    spec.linux().as_ref().is_some_and(f)
+}
+
+fn process_has(spec: &Spec, f: impl Fn(&Process) -> bool) -> bool {
+    spec.process().as_ref().is_some_and(f)
+}
+
+/// Whether a config.json with that field is refused, whatever its value.
+pub fn refuses(field: &str) -> bool {
+    REFUSED.iter().any(|(name, _)| *name == field)
 }
 
 /// The first thing that is wrong, by its JSON path.
 pub fn spec(spec: &Spec) -> Result<(), Error> {
     version(spec.version())?;
-    if let Some(field) = unsupported(spec) {
-        return Err(Error::invalid(field, "not supported yet by this version of podrt"));
+    if let Some((field, _)) = REFUSED.iter().find(|(_, given)| given(spec)) {
+        return Err(Error::invalid(*field, "not supported yet by this version of podrt"));
     }
     match spec.root() {
         None => return Err(Error::invalid("root", "is missing")),

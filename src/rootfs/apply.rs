@@ -135,7 +135,7 @@ pub fn build(plan: &Plan, slave: Option<Fd>) -> Result<(), Fail> {
     for (i, path) in plan.readonly.iter().enumerate() {
         readonly(root, path).at(Step::Readonly, i)?;
     }
-    enter(root, plan.base).at(Step::Pivot, 0)?;
+    enter(root, plan.pivot).at(Step::Pivot, 0)?;
     // pivot_root(2) refuses shared mounts, so the propagation that was asked for comes after it.
     if let Some((kind, recursive)) = plan.root_propagation {
         let attr = MountAttr { propagation: kind, ..MountAttr::default() };
@@ -310,17 +310,17 @@ fn readonly(root: Fd, path: &CStr) -> Res {
     move_onto(tree.0, target.0)
 }
 
-fn enter(root: Fd, base: Base) -> Res {
+fn enter(root: Fd, pivot: bool) -> Res {
     raw::fchdir(root)?;
-    match base {
+    match pivot {
         // put_old is the new root itself: the old tree lies on top of it and is detached at once (pivot_root(2), NOTES).
-        Base::Host => {
+        true => {
             raw::pivot_root(c".", c".")?;
             raw::umount2(c".", libc::MNT_DETACH)?;
             raw::chdir(c"/")
         }
         // The root covers the base namespace's "/", so chroot makes it what the kernel takes for the namespace's own root:
         // a user namespace may be made inside, and setns(2) into it lands here.
-        Base::Pod => raw::chroot(c"."),
+        false => raw::chroot(c"."),
     }
 }

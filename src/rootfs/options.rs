@@ -50,6 +50,20 @@ const ATTRS: &[(&str, u64, u64)] = &[
 const PROPAGATION: &[(&str, u64)] =
     &[("private", libc::MS_PRIVATE), ("shared", libc::MS_SHARED), ("slave", libc::MS_SLAVE), ("unbindable", libc::MS_UNBINDABLE)];
 
+/// Whether `tmpcopyup` is carried out.
+const COPY_UP: bool = false;
+
+/// Words that change nothing here.
+const IGNORED: &[&str] = &["defaults", "async", "loud", "nomand", "remount", "nofail", "auto", "noauto"];
+
+/// Every option that is not a file system's own.
+pub fn names() -> Vec<String> {
+    let own = ["bind", "rbind", "tmpcopyup"].into_iter().filter(|o| *o != "tmpcopyup" || COPY_UP);
+    let plain = own.chain(IGNORED.iter().copied()).map(String::from);
+    let both = ATTRS.iter().map(|(name, ..)| *name).chain(PROPAGATION.iter().map(|(name, _)| *name));
+    plain.chain(both.flat_map(|name| [name.to_string(), format!("r{name}")])).collect()
+}
+
 /// A propagation word, `shared` or `rshared`: the flag, and whether it is recursive.
 pub fn propagation(word: &str) -> Option<(u64, bool)> {
     let find = |w: &str| PROPAGATION.iter().find(|(n, _)| *n == w).map(|(_, f)| *f);
@@ -69,7 +83,8 @@ impl Options {
             let c = |s: &str| CString::new(s).map_err(|_| format!("options[{i}]: holds a NUL byte"));
             let find = |w: &str| ATTRS.iter().find(|(n, ..)| *n == w);
             match option.as_str() {
-                "" | "defaults" | "async" | "loud" | "nomand" | "remount" | "nofail" | "auto" | "noauto" => {}
+                "" => {}
+                word if IGNORED.contains(&word) => {}
                 "bind" => o.bind = true,
                 "rbind" => (o.bind, o.recursive_bind) = (true, true),
                 "tmpcopyup" => o.copy_up = true,

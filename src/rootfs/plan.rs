@@ -88,6 +88,8 @@ pub struct Plan {
     pub root_propagation: Option<(u64, bool)>,
     /// A detached mount of the host's /dev/null, checked to be char 1:3, for masks (CVE-2025-31133).
     pub null: OwnedFd,
+    /// pivot_root(2) and detach what lies below; else chroot, which is enough where that is nothing of the host's.
+    pub pivot: bool,
     /// The pty's slave is put at /dev/console from its fd.
     pub console: bool,
     pub warnings: Vec<String>,
@@ -151,6 +153,7 @@ impl Plan {
             root_readonly: spec.root().as_ref().and_then(|r| r.readonly()).unwrap_or(false),
             root_propagation,
             null: null()?,
+            pivot: base == Base::Host,
             console,
             warnings,
         })

@@ -24,7 +24,9 @@ mod vm;
 
 pub use default::{runtime_default, runtime_default_profile};
 
-use oci_spec::runtime::LinuxSeccomp;
+use oci_spec::runtime::{
+    Arch, LinuxSeccomp, LinuxSeccompAction as Action, LinuxSeccompFilterFlag as Flag, LinuxSeccompOperator as Operator,
+};
 use std::path::{Path, PathBuf};
 
 /// The most instructions that the kernel takes (`BPF_MAXINSNS`).
@@ -93,4 +95,33 @@ pub fn load(profile: &LinuxSeccomp, cache: Option<&Path>) -> Result<Program, Err
         return Err(Error::TooLong(filter.len() / 8));
     }
     Ok(Program { filter, flags: rules.flags, listener: rules.listener, warnings })
+}
+
+/// Every action, operator, architecture and flag that [`load`] takes.
+pub const ACTIONS: [Action; 9] = [
+    Action::ScmpActKill,
+    Action::ScmpActKillThread,
+    Action::ScmpActKillProcess,
+    Action::ScmpActTrap,
+    Action::ScmpActErrno,
+    Action::ScmpActTrace,
+    Action::ScmpActAllow,
+    Action::ScmpActLog,
+    Action::ScmpActNotify,
+];
+pub const OPERATORS: [Operator; 7] = [
+    Operator::ScmpCmpNe,
+    Operator::ScmpCmpLt,
+    Operator::ScmpCmpLe,
+    Operator::ScmpCmpEq,
+    Operator::ScmpCmpGe,
+    Operator::ScmpCmpGt,
+    Operator::ScmpCmpMaskedEq,
+];
+pub const ARCHES: [Arch; 3] = [Arch::ScmpArchX86_64, Arch::ScmpArchX86, Arch::ScmpArchX32];
+pub const FLAGS: [Flag; 3] = [Flag::SeccompFilterFlagTsync, Flag::SeccompFilterFlagLog, Flag::SeccompFilterFlagSpecAllow];
+
+/// The version of libseccomp, which compiles what the range tree does not take.
+pub fn library_version() -> String {
+    library::version()
 }

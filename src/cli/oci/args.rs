@@ -20,6 +20,12 @@ pub struct Cli {
     /// Ask systemd for the container's cgroup
     #[arg(long, global = true)]
     pub systemd_cgroup: bool,
+    /// Accepted for compatibility: podrt runs as root only
+    #[arg(long, global = true, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "auto", default_missing_value = "true", hide = true)]
+    pub rootless: String,
+    /// Accepted for compatibility
+    #[arg(long, global = true, value_name = "FILE", hide = true)]
+    pub criu: Option<PathBuf>,
     #[command(subcommand)]
     pub verb: Verb,
 }
@@ -54,7 +60,62 @@ pub enum Verb {
         /// Only the ids
         #[arg(short, long)]
         quiet: bool,
+        #[arg(short, long, default_value = "table", value_name = "FORMAT")]
+        format: Format,
     },
+    /// Run a further process in a container
+    Exec(Exec),
+    /// List the processes of a container
+    Ps {
+        #[arg(short, long, default_value = "table", value_name = "FORMAT")]
+        format: Format,
+        id: String,
+        /// Options of ps(1), for the table
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "PS_OPTION")]
+        options: Vec<String>,
+    },
+    /// Stop all processes of a container until it is resumed
+    Pause { id: String },
+    /// Let a paused container go on
+    Resume { id: String },
+    /// Change a container's resource limits
+    Update(super::update::Update),
+    /// Print usage and out-of-memory events of a container, a JSON object a line
+    Events {
+        id: String,
+        /// Between two figures: seconds, or with a unit (ms, s, m, h)
+        #[arg(long, default_value = "5s", value_name = "TIME")]
+        interval: String,
+        /// Print the figures once and end
+        #[arg(long)]
+        stats: bool,
+    },
+    /// Print what this runtime and host can do, as JSON
+    Features,
+    /// Write a config.json to begin with
+    Spec {
+        /// The folder to write to
+        #[arg(short, long, default_value = ".", value_name = "DIR")]
+        bundle: PathBuf,
+    },
+    /// Not supported
+    #[command(hide = true)]
+    Checkpoint {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
+        rest: Vec<String>,
+    },
+    /// Not supported
+    #[command(hide = true)]
+    Restore {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
+        rest: Vec<String>,
+    },
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub enum Format {
+    Table,
+    Json,
 }
 
 #[derive(Args)]
@@ -70,6 +131,76 @@ pub struct Create {
     /// File that the first process's pid is written to
     #[arg(long, value_name = "FILE")]
     pub pid_file: Option<PathBuf>,
+    /// Unix socket that a pidfd of the first process is sent to
+    #[arg(long, value_name = "SOCKET")]
+    pub pidfd_socket: Option<PathBuf>,
+    /// Pass on this many open files beside 0, 1 and 2, beginning at 3
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub preserve_fds: u32,
+    /// Enter the root by chroot, where it lies on a ramdisk: what is below stays mounted
+    #[arg(long)]
+    pub no_pivot: bool,
+    /// Share the caller's session keyring
+    #[arg(long)]
+    pub no_new_keyring: bool,
+}
+
+#[derive(Args)]
+pub struct Exec {
+    pub id: String,
+    /// The command and its arguments
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
+    pub command: Vec<String>,
+    /// File with the process as JSON, as config.json's `process`
+    #[arg(short, long, value_name = "FILE")]
+    pub process: Option<PathBuf>,
+    /// Return once the command runs
+    #[arg(short, long)]
+    pub detach: bool,
+    /// With a terminal
+    #[arg(short, long)]
+    pub tty: bool,
+    /// Add to the environment
+    #[arg(short, long, value_name = "NAME=VALUE")]
+    pub env: Vec<String>,
+    /// User, and group, by name or number
+    #[arg(short, long, value_name = "USER[:GROUP]")]
+    pub user: Option<String>,
+    /// Supplementary groups, by number
+    #[arg(short = 'g', long, value_name = "GID")]
+    pub additional_gids: Vec<u32>,
+    /// Working folder
+    #[arg(long, value_name = "DIR")]
+    pub cwd: Option<PathBuf>,
+    /// Add a capability
+    #[arg(short, long, value_name = "NAME")]
+    pub cap: Vec<String>,
+    #[arg(long)]
+    pub no_new_privs: bool,
+    /// AppArmor profile
+    #[arg(long, value_name = "NAME")]
+    pub apparmor: Option<String>,
+    /// SELinux label
+    #[arg(long, value_name = "LABEL")]
+    pub process_label: Option<String>,
+    /// Cgroup below the container's
+    #[arg(long, value_name = "PATH")]
+    pub cgroup: Option<String>,
+    /// Also in a paused container
+    #[arg(long)]
+    pub ignore_paused: bool,
+    /// File that the process's pid is written to
+    #[arg(long, value_name = "FILE")]
+    pub pid_file: Option<PathBuf>,
+    /// Unix socket that the terminal's master is sent to
+    #[arg(long, value_name = "SOCKET")]
+    pub console_socket: Option<PathBuf>,
+    /// Unix socket that a pidfd of the process is sent to
+    #[arg(long, value_name = "SOCKET")]
+    pub pidfd_socket: Option<PathBuf>,
+    /// Pass on this many open files beside 0, 1 and 2, beginning at 3
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub preserve_fds: u32,
 }
 
 #[derive(Args)]
@@ -82,6 +213,9 @@ pub struct Run {
     /// Leave the container's state when it has ended
     #[arg(long)]
     pub keep: bool,
+    /// Accepted for compatibility
+    #[arg(long, hide = true)]
+    pub no_subreaper: bool,
 }
 
 #[derive(Args)]

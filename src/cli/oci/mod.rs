@@ -1,6 +1,11 @@
 //! `podrt-oci`: the container layer under the field's OCI command line.
 
 mod args;
+mod events;
+mod exec;
+mod handover;
+mod inspect;
+mod update;
 mod verbs;
 
 use args::{Cli, Verb};
@@ -9,6 +14,7 @@ use std::io::Write;
 
 /// Exit code of an error of podrt-oci itself; a container's own code is passed on by `run`.
 const FAILED: i32 = 1;
+const EXEC_FAILED: i32 = 255;
 
 /// argv to exit code. Prints an error in one place: stderr, and the log that `--log` names, where engines look for it.
 pub fn main() -> i32 {
@@ -25,7 +31,8 @@ pub fn main() -> i32 {
             let text = format!("{e:#}");
             let _ = writeln!(std::io::stderr(), "podrt-oci: {text}");
             log(&cli, "error", &text);
-            FAILED
+            // As runc: a failed exec is told from a command that failed.
+            if matches!(cli.verb, Verb::Exec(_)) { EXEC_FAILED } else { FAILED }
         }
     }
 }
@@ -33,6 +40,9 @@ pub fn main() -> i32 {
 fn run(cli: &Cli) -> anyhow::Result<i32> {
     if !nix::unistd::geteuid().is_root() {
         anyhow::bail!("must be run as root");
+    }
+    if !matches!(cli.rootless.as_str(), "auto" | "false") {
+        anyhow::bail!("--rootless is not supported: podrt runs as root only");
     }
     if cli.systemd_cgroup {
         anyhow::bail!("--systemd-cgroup is not supported yet by this version of podrt (leave it out: cgroups are made directly)");
@@ -51,7 +61,17 @@ fn run(cli: &Cli) -> anyhow::Result<i32> {
         Verb::State { id } => verbs::state(&runtime, id),
         Verb::Kill(v) => verbs::kill(&runtime, v),
         Verb::Delete { id, force } => verbs::delete(&runtime, id, *force),
-        Verb::List { quiet } => verbs::list(&runtime, *quiet),
+        Verb::List { quiet, format } => inspect::list(&runtime, *quiet, *format),
+        Verb::Exec(v) => exec::exec(&runtime, v, &warn),
+        Verb::Ps { format, id, options } => inspect::ps(&runtime, id, *format, options),
+        Verb::Pause { id } => Ok(crate::container::runtime::pause(&runtime, id).map(|()| 0)?),
+        Verb::Resume { id } => Ok(crate::container::runtime::resume(&runtime, id).map(|()| 0)?),
+        Verb::Update(v) => update::update(&runtime, v, &warn),
+        Verb::Events { id, interval, stats } => events::events(&runtime, id, interval, *stats),
+        Verb::Features => inspect::features(),
+        Verb::Spec { bundle } => inspect::spec(bundle),
+        Verb::Checkpoint { .. } => anyhow::bail!("checkpoint is not supported by podrt-oci"),
+        Verb::Restore { .. } => anyhow::bail!("restore is not supported by podrt-oci"),
     }
 }
 
@@ -59,9 +79,10 @@ fn run(cli: &Cli) -> anyhow::Result<i32> {
 fn log(cli: &Cli, level: &str, message: &str) {
     let Some(path) = &cli.log else { return };
     let Ok(mut file) = std::fs::OpenOptions::new().append(true).create(true).open(path) else { return };
+    let now = crate::container::runtime::now();
     let line = match cli.log_format {
-        args::LogFormat::Json => serde_json::json!({ "level": level, "msg": message }).to_string(),
-        args::LogFormat::Text => format!("level={level} msg={message:?}"),
+        args::LogFormat::Json => serde_json::json!({ "level": level, "msg": message, "time": now }).to_string(),
+        args::LogFormat::Text => format!("time={now:?} level={level} msg={message:?}"),
     };
     let _ = writeln!(file, "{line}");
 }

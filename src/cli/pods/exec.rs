@@ -120,6 +120,7 @@ impl Target {
             false => Stdio::Fds([input, stdout.as_fd(), stderr.as_fd()]),
         };
         let exec = Exec {
+            preserve_fds: 0,
             init_pid: self.running.pid,
             init: self.running.pidfd.as_fd(),
             spec: &self.running.spec,

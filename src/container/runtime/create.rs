@@ -1,6 +1,6 @@
-use super::{Error, Record, Result, Runtime, Status};
+use super::{Error, Record, Result, Runtime, Status, enter};
 use crate::cgroup::{Cgroup, Hierarchy, Limits, devices};
-use crate::container::{Birth, Born, Bundle, Gate, Plan, Stdio, birth};
+use crate::container::{Birth, Born, Bundle, Extra, Gate, Plan, Stdio, birth};
 use crate::rootfs::Root;
 use crate::store::atomic::{self, Durable};
 use crate::store::process::Process;
@@ -17,6 +17,9 @@ pub struct CreateOptions<'a> {
     pub id: &'a str,
     pub bundle: &'a Path,
     pub terminal: Terminal,
+    pub extra: Extra,
+    /// Fds that the caller was given by socket activation: the first of `extra.preserve_fds`.
+    pub listen_fds: u32,
 }
 
 /// What becomes of the terminal's master, for a bundle with process.terminal.
@@ -156,12 +159,31 @@ impl<'a> Creation<'a> {
         Ok(open.call(|| format!("open({})", path.display()))?.into())
     }
 
-    fn bear(&self, options: CreateOptions, fifo: Option<&OwnedFd>) -> Result<Born> {
+    /// What the record's config.json does not say: HOME of the user, and the sockets passed on.
+    fn complete(&mut self, options: &CreateOptions) {
+        let Some(process) = self.bundle.spec.process_mut().as_mut() else { return };
+        if !enter::has_home(process)
+            && let Ok(root) = std::fs::File::open(&self.record.rootfs)
+        {
+            enter::set_home(process, root.as_fd());
+        }
+        if options.listen_fds > 0 {
+            let mut env = process.env().clone().unwrap_or_default();
+            // sd_listen_fds(3); the command is pid 1 of its namespace.
+            env.extend([format!("LISTEN_FDS={}", options.listen_fds), "LISTEN_PID=1".into()]);
+            process.set_env(Some(env));
+        }
+    }
+
+    fn bear(&mut self, options: CreateOptions, fifo: Option<&OwnedFd>) -> Result<Born> {
+        self.complete(&options);
         let cgroup = self.cgroup.as_ref().ok_or_else(|| Error::NotFound(self.record.cgroup.clone()))?;
         let wanted = self.bundle.spec.process().as_ref().and_then(|p| p.terminal()).unwrap_or(false);
+        let asked = self.bundle.spec.process().as_ref().and_then(|p| p.console_size());
+        let asked = asked.map(|b| Size { rows: b.height() as u16, cols: b.width() as u16 });
         let stdio = match options.terminal {
-            Terminal::Foreground(size) if wanted => Stdio::Terminal(size),
-            Terminal::Sent => Stdio::Terminal(None),
+            Terminal::Foreground(size) if wanted => Stdio::Terminal(size.or(asked)),
+            Terminal::Sent => Stdio::Terminal(asked),
             _ => Stdio::Inherit,
         };
         let plan = Plan::new(&Birth {
@@ -174,13 +196,14 @@ impl<'a> Creation<'a> {
             stdio,
             gate: fifo.map(|f| Gate { fd: f.as_fd(), parent_leaves: true }),
             seccomp_cache: Some(Path::new(SECCOMP_CACHE)),
+            extra: options.extra,
         })?;
         Ok(birth::start(plan)?)
     }
 }
 
 /// Compiled seccomp programs; root-only.
-const SECCOMP_CACHE: &str = "/var/lib/podrt/seccomp";
+pub(super) const SECCOMP_CACHE: &str = "/var/lib/podrt/seccomp";
 
 impl Drop for Creation<'_> {
     fn drop(&mut self) {
@@ -195,7 +218,7 @@ impl Drop for Creation<'_> {
     }
 }
 
-/// linux.cgroupsPath below the v2 mount; without it, a folder of podrt's. `..` would lead out of whoever's tree it is.
+/// linux.cgroupsPath, in any of its forms; without it, a folder of podrt's.
 fn cgroup_path(id: &str, bundle: &Bundle) -> Result<String> {
     let asked = bundle.spec.linux().as_ref().and_then(|l| l.cgroups_path().as_ref());
     let Some(path) = asked.filter(|p| !p.as_os_str().is_empty()) else { return Ok(format!("podrt-oci/{id}")) };
@@ -205,12 +228,7 @@ fn cgroup_path(id: &str, bundle: &Bundle) -> Result<String> {
     if text.split('/').any(|p| p == "..") {
         return Err(bad("leads upwards"));
     }
-    if text.contains(':') {
-        return Err(bad("is a systemd slice (want a path, or --systemd-cgroup, which this version does not have yet)"));
-    }
     let parts: Vec<&str> = text.split('/').filter(|p| !p.is_empty() && *p != ".").collect();
-    if parts.is_empty() {
-        return Err(bad("is the root"));
-    }
-    Ok(parts.join("/"))
+    let tidy = format!("{}{}", if text.starts_with('/') { "/" } else { "" }, parts.join("/"));
+    Ok(crate::cgroup::path_from_oci(&tidy, "")?.trim_start_matches('/').to_string())
 }

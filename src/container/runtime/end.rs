@@ -15,7 +15,7 @@ pub fn kill(runtime: &Runtime, id: &str, signal: i32, all: bool) -> Result<()> {
         if signal == libc::SIGKILL {
             return Ok(cgroup.kill()?);
         }
-        for pid in cgroup.procs()? {
+        for pid in cgroup.processes()? {
             if let Ok(fd) = process::pidfd_open(pid) {
                 let _ = process::pidfd_signal(fd.as_fd(), signal);
             }
@@ -23,10 +23,10 @@ pub fn kill(runtime: &Runtime, id: &str, signal: i32, all: bool) -> Result<()> {
         return Ok(());
     }
     if !matches!(status, Status::Created | Status::Running | Status::Paused) {
-        return Err(Error::State { id: id.into(), status, problem: "it has no process to signal" });
+        return Err(Error::State { id: id.into(), status, problem: "container not running" });
     }
     let pidfd =
-        record.pidfd().ok_or(Error::State { id: id.into(), status: Status::Stopped, problem: "it has no process to signal" })?;
+        record.pidfd().ok_or(Error::State { id: id.into(), status: Status::Stopped, problem: "container not running" })?;
     process::pidfd_signal(pidfd.as_fd(), signal)?;
     Ok(())
 }

@@ -14,13 +14,17 @@
 //! | paused | running, and the cgroup is frozen |
 //! | stopped | init is gone: another start time or boot is another process |
 
+mod control;
 mod create;
 mod end;
+mod enter;
 mod record;
 
+pub use control::{pause, processes, resume, update};
 pub use create::{CreateOptions, Created, Terminal, create, run, start};
 pub use end::{delete, kill};
-pub use record::{Record, Status};
+pub use enter::{Entered, Entry, ExecOptions};
+pub use record::{Record, Status, now};
 
 use crate::store;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};

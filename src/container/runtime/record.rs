@@ -144,7 +144,7 @@ impl Runtime {
 }
 
 /// Now, RFC 3339 in UTC with nanoseconds.
-fn now() -> String {
+pub fn now() -> String {
     let (seconds, nanos) = crate::sys::event::wall();
     let (days, of_day) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
     let (y, m, d) = civil(days);

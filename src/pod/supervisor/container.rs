@@ -4,7 +4,7 @@ use super::output::Stream;
 use super::sandbox::leaf_of;
 use super::state::{SLOTS, Supervisor};
 use crate::cgroup::{Cgroup, devices};
-use crate::container::{self, Birth, Bundle, ErrorKind, Join, Plan, Stdio};
+use crate::container::{self, Birth, Bundle, ErrorKind, Extra, Join, Plan, Stdio};
 use crate::pod::config::{self, Config};
 use crate::pod::error::{Code, Error, Result};
 use crate::pod::logs::{self, file::Log};
@@ -210,6 +210,7 @@ impl Supervisor {
             };
             fault::point("start.plan")?;
             let plan = Plan::new(&Birth {
+                extra: Extra::default(),
                 id: &id,
                 spec: &prepared.config.spec,
                 bundle: &prepared.bundle,

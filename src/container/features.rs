@@ -22,7 +22,7 @@ pub fn features() -> Value {
         "hooks": super::HOOKS,
         "mountOptions": mount_options,
         "linux": {
-            "namespaces": namespaces::KINDS.iter().map(|(kind, _)| kind.to_string()).collect::<Vec<_>>(),
+            "namespaces": namespaces::KINDS.iter().map(|(kind, _)| json!(kind)).collect::<Vec<_>>(),
             "capabilities": caps::names(caps::all()),
             "cgroup": {"v1": false, "v2": true, "systemd": false, "systemdUser": false, "rdma": true},
             "seccomp": {

@@ -101,6 +101,7 @@ impl Further<'_> {
             _ => self.overlay()?,
         };
         let plan = Plan::new(&Birth {
+            extra: Default::default(),
             id: "further",
             spec: self.spec,
             bundle: &self.bundle.path,

@@ -6,8 +6,6 @@ use super::walk::Findings;
 
 /// Kinds that Kubernetes has and podrt will: said to be later's, not unknown.
 const LATER: &[&str] = &[
-    "ConfigMap",
-    "Secret",
     "Service",
     "PersistentVolumeClaim",
     "PersistentVolume",
@@ -23,20 +21,29 @@ const LATER: &[&str] = &[
     "Ingress",
 ];
 
-/// A Pod of a document, with the start of its fields' names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Pod,
+    ConfigMap,
+    Secret,
+}
+
+/// An object of a document, with the start of its fields' names.
 pub struct Object<'t, 'n> {
+    pub kind: Kind,
     pub node: &'t Node<'n>,
     pub prefix: String,
 }
 
-/// The pods of a document: itself, or the items of a List. What is neither is a finding.
+/// The objects of a document: itself, or the items of a List. What is neither is a finding.
 pub fn objects<'t, 'n>(root: &'t Node<'n>, findings: &mut Findings<'_>) -> Vec<Object<'t, 'n>> {
     if !matches!(root.value, Value::Map(_)) {
         findings.error(root.pos, "", format!("not an object (got {}, want a mapping with apiVersion and kind)", root.describe()));
         return Vec::new();
     }
-    if !matches!(root.get("kind").and_then(Node::as_str), Some("List" | "PodList")) {
-        return if is_pod(root, "", findings) { vec![Object { node: root, prefix: String::new() }] } else { Vec::new() };
+    if !matches!(root.get("kind").and_then(Node::as_str), Some("List" | "PodList" | "ConfigMapList" | "SecretList")) {
+        let object = |kind| Object { kind, node: root, prefix: String::new() };
+        return kind(root, "", findings).map(object).into_iter().collect();
     }
     api_version(root, "", findings);
     let Some(Value::Seq(items)) = root.get("items").map(|n| &n.value) else {
@@ -46,8 +53,8 @@ pub fn objects<'t, 'n>(root: &'t Node<'n>, findings: &mut Findings<'_>) -> Vec<O
     let mut objects = Vec::new();
     for (i, node) in items.iter().enumerate() {
         let prefix = format!("items[{i}].");
-        if is_pod(node, &prefix, findings) {
-            objects.push(Object { node, prefix });
+        if let Some(kind) = kind(node, &prefix, findings) {
+            objects.push(Object { kind, node, prefix });
         }
     }
     objects
@@ -62,28 +69,29 @@ fn api_version(node: &Node<'_>, prefix: &str, findings: &mut Findings<'_>) {
     }
 }
 
-fn is_pod(node: &Node<'_>, prefix: &str, findings: &mut Findings<'_>) -> bool {
+fn kind(node: &Node<'_>, prefix: &str, findings: &mut Findings<'_>) -> Option<Kind> {
     let field = format!("{prefix}kind");
     let Some(kind) = node.get("kind") else {
         findings.error(node.pos, &field, "missing (want Pod; is this a part of a manifest?)");
-        return false;
+        return None;
     };
-    match kind.as_str() {
-        Some("Pod") => {
-            api_version(node, prefix, findings);
-            true
-        }
+    let found = match kind.as_str() {
+        Some("Pod") => Kind::Pod,
+        Some("ConfigMap") => Kind::ConfigMap,
+        Some("Secret") => Kind::Secret,
         Some(word) if LATER.contains(&word) => {
             findings.error(kind.pos, &field, format!("not supported yet by this version of podrt (got {word}, want Pod)"));
-            false
+            return None;
         }
         _ => {
-            let known = ["Pod", "List", "PodList"];
+            let known = ["Pod", "ConfigMap", "Secret", "List", "PodList"];
             let near = kind.as_str().and_then(|w| nearest(w, known.into_iter().chain(LATER.iter().copied())));
             let hint = near.map(|w| format!("; did you mean {w}?")).unwrap_or_default();
             let got = kind.as_str().map_or_else(|| kind.describe(), quoted);
             findings.error(kind.pos, &field, format!("unknown kind (got {got}, want {}{hint})", or_list(&known)));
-            false
+            return None;
         }
-    }
+    };
+    api_version(node, prefix, findings);
+    Some(found)
 }

@@ -195,8 +195,10 @@ fn a_security_field_is_enforced_or_refused() {
         ("", "securityContext: {appArmorProfile: {type: RuntimeDefault}}", "appArmorProfile: not supported yet"),
         ("", "securityContext: {seLinuxOptions: {level: s0}}", "seLinuxOptions: not supported yet"),
         ("", "securityContext: {windowsOptions: {hostProcess: true}}", "windowsOptions: not supported: this is a Linux host"),
-        ("securityContext: {fsGroup: 1}", "", "fsGroup: not supported yet"),
-        ("securityContext: {supplementalGroupsPolicy: Strict}", "", "supplementalGroupsPolicy: not supported yet"),
+        ("securityContext: {fsGroup: -1}", "", "fsGroup: out of range"),
+        ("securityContext: {fsGroup: 4294967295}", "", "fsGroup: out of range"),
+        ("securityContext: {fsGroupChangePolicy: Never}", "", "fsGroupChangePolicy: unsupported value"),
+        ("securityContext: {supplementalGroupsPolicy: strict}", "", "did you mean Strict?"),
         ("hostUsers: false", "", "hostUsers: not supported yet"),
         ("runtimeClassName: kata", "", "runtimeClassName: not supported: podrt is the only runtime"),
     ]);
@@ -248,16 +250,9 @@ fn what_is_not_there_yet_is_refused_and_what_cannot_apply_is_warned() {
         let want = format!("p.yaml:5:3: spec.{name}: not supported yet by this version of podrt");
         assert_eq!(problems(&pod(field, "")), [want], "{field}");
     }
-    for field in [
-        "livenessProbe",
-        "readinessProbe",
-        "startupProbe",
-        "lifecycle",
-        "envFrom",
-        "volumeMounts",
-        "volumeDevices",
-        "restartPolicyRules",
-    ] {
+    for field in
+        ["livenessProbe", "readinessProbe", "startupProbe", "lifecycle", "volumeMounts", "volumeDevices", "restartPolicyRules"]
+    {
         let value = if field.ends_with("Probe") || field == "lifecycle" { "{a: {b: c}}" } else { "[{name: a}]" };
         let want = format!("p.yaml:8:5: spec.containers[0].{field}: not supported yet by this version of podrt");
         assert_eq!(problems(&pod("", &format!("{field}: {value}"))), [want], "{field}");

@@ -1,11 +1,13 @@
 //! The way through: sources in, pods out, or everything that is wrong.
 
+use super::data::Store;
+use super::document::Kind;
 use super::error::{Errors, Problem};
 use super::fresh::Fresh;
 use super::input::Source;
 use super::lower::{self, Host};
 use super::node::{Node, Pos};
-use super::schema::{META, POD};
+use super::schema::{CONFIG_MAP, META, POD, SECRET};
 use super::validate::{self, Allow};
 use super::walk::{Findings, Validate, walk};
 use super::{defaults, document, yaml};
@@ -71,7 +73,15 @@ pub fn load(sources: &[Source], options: &Options) -> Result<Manifests, Errors> 
     let memory = options.host_memory.unwrap_or_else(host_memory);
     let allow = Allow { unsafe_sysctls: options.allowed_unsafe_sysctls.clone() };
     let mut pods = Vec::new();
-    let warnings = each_pod(sources, |node, folder, findings| {
+    let mut data = Store::default();
+    let warnings = each_object(sources, |kind, node, folder, findings| {
+        if kind != Kind::Pod {
+            let fields = if kind == Kind::ConfigMap { CONFIG_MAP } else { SECRET };
+            let json = walk(node, fields, options.validate, findings);
+            let own = json["metadata"]["namespace"].as_str().map(str::to_owned);
+            let namespace = namespace_of(own, node, options, findings);
+            return data.add(kind, &json, namespace, node, findings);
+        }
         let json = walk(node, POD, options.validate, findings);
         let Some(mut pod) = typed(json, node, findings) else { return };
         namespace(&mut pod, node, options, findings);
@@ -84,9 +94,18 @@ pub fn load(sources: &[Source], options: &Options) -> Result<Manifests, Errors> 
             return findings.error(node.pos, "metadata", format!("no random numbers: /dev/urandom: {e}"));
         }
         let host = Host { folder, memory, missing_controllers_warn: options.missing_controllers_warn };
-        let spec = lower::pod(&pod, &host);
+        let mut refs = lower::Refs::new(&data, &pod);
+        let spec = lower::pod(&pod, &host, &mut refs);
+        for (field, problem) in refs.problems {
+            findings.error(node.locate(&field), &field, problem);
+        }
         pods.push(Manifest { spec, pod, file: findings.file.to_owned(), line: node.pos.line });
     })?;
+    if pods.is_empty() && !data.is_empty() {
+        let file = sources.first().map(Source::name).unwrap_or_default();
+        let problem = "there is no Pod (ConfigMaps and Secrets alone make nothing)".to_owned();
+        return Err(Errors(vec![Problem { file, line: 0, col: 0, field: String::new(), problem }]));
+    }
     let names = pods.iter().map(|p| (&p.spec.namespace, &p.spec.name, p.file.as_str(), p.line));
     refuse_twice(names)?;
     Ok(Manifests { pods, warnings })
@@ -98,7 +117,11 @@ pub fn load(sources: &[Source], options: &Options) -> Result<Manifests, Errors> 
 /// All problems of all sources with syntax, kind and metadata.
 pub fn load_names(sources: &[Source], options: &Options) -> Result<Vec<Name>, Errors> {
     let mut names = Vec::new();
-    each_pod(sources, |node, _, findings| {
+    each_object(sources, |kind, node, _, findings| {
+        // Data has no life of its own here: there is nothing of it to delete.
+        if kind != Kind::Pod {
+            return;
+        }
         let Some(meta) = node.get("metadata") else {
             return findings.error(node.pos, "metadata", "missing (want a mapping)");
         };
@@ -121,49 +144,86 @@ pub fn load_names(sources: &[Source], options: &Options) -> Result<Vec<Name>, Er
     Ok(names)
 }
 
-/// Calls `read` for every pod of every source with its node and its source's folder.
-fn each_pod(sources: &[Source], mut read: impl FnMut(&Node<'_>, &Path, &mut Findings<'_>)) -> Result<Vec<Problem>, Errors> {
-    let (mut errors, mut warnings) = (Vec::new(), Vec::new());
+/// Calls `read` for every object of every source with its node and its source's folder: first the data, then the pods, which
+/// may refer to data that stands behind them.
+fn each_object(
+    sources: &[Source],
+    mut read: impl FnMut(Kind, &Node<'_>, &Path, &mut Findings<'_>),
+) -> Result<Vec<Problem>, Errors> {
+    let mut texts = Vec::new();
+    let mut errors = Vec::new();
     for source in sources {
-        let file = source.name();
-        let whole = |problem: String| Problem { file: file.clone(), line: 0, col: 0, field: String::new(), problem };
-        let (text, folder) = match (source.read(), source.folder()) {
-            (Ok(text), Ok(folder)) => (text, folder),
-            (Err(problem), _) => {
-                errors.push(problem);
-                continue;
-            }
-            (_, Err(e)) => {
-                errors.push(whole(format!("no working folder: {e}")));
+        let whole = |problem: String| Problem { file: source.name(), line: 0, col: 0, field: String::new(), problem };
+        match (source.read(), source.folder()) {
+            (Ok(text), Ok(folder)) => texts.push((source.name(), Ok((text, folder)))),
+            (Err(problem), _) => texts.push((source.name(), Err(problem))),
+            (_, Err(e)) => texts.push((source.name(), Err(whole(format!("no working folder: {e}"))))),
+        }
+    }
+    let mut documents = Vec::new();
+    for (file, text) in &texts {
+        let whole =
+            |problem: &str| Problem { file: file.clone(), line: 0, col: 0, field: String::new(), problem: problem.into() };
+        let (text, folder) = match text {
+            Ok((text, folder)) => (text, folder.as_path()),
+            Err(problem) => {
+                errors.push(problem.clone());
                 continue;
             }
         };
-        let documents = yaml::parse(&text);
-        if documents.is_empty() {
-            errors.push(whole("empty (want a Pod)".to_owned()));
+        let parsed = yaml::parse(text);
+        if parsed.is_empty() {
+            errors.push(whole("empty (want a Pod)"));
         }
-        for document in documents {
+        for document in parsed {
             if errors.len() >= MOST {
-                errors.push(whole("there are more problems than these".to_owned()));
+                errors.push(whole("there are more problems than these"));
                 return Err(Errors(errors));
             }
-            let mut found = Findings::new(&file, String::new());
             match document {
-                Err(faults) => faults.into_iter().for_each(|fault| found.error(fault.pos, "", fault.problem)),
-                Ok(root) => {
-                    for object in document::objects(&root, &mut found) {
-                        let mut findings = Findings::new(&file, object.prefix);
-                        read(object.node, &folder, &mut findings);
-                        found.errors.extend(findings.errors);
-                        found.warnings.extend(findings.warnings);
-                    }
+                Ok(root) => documents.push((file, folder, root)),
+                Err(faults) => {
+                    let mut found = Findings::new(file, String::new());
+                    faults.into_iter().for_each(|fault| found.error(fault.pos, "", fault.problem));
+                    errors.extend(found.errors);
                 }
             }
-            found.errors.sort_by_key(|p| (p.line, p.col));
-            errors.extend(found.errors);
-            warnings.extend(found.warnings);
         }
     }
+    let mut warnings = Vec::new();
+    let mut rest = Vec::new();
+    // Every document's data, before the first pod.
+    for (file, folder, root) in &documents {
+        let mut found = Findings::new(file, String::new());
+        let mut pods = Vec::new();
+        for object in document::objects(root, &mut found) {
+            if object.kind == Kind::Pod {
+                pods.push(object);
+                continue;
+            }
+            let mut findings = Findings::new(file, object.prefix);
+            read(object.kind, object.node, folder, &mut findings);
+            found.absorb(findings);
+        }
+        rest.push((file, folder, found, pods));
+    }
+    for (file, folder, mut found, pods) in rest {
+        if errors.len() >= MOST {
+            let problem = "there are more problems than these".to_owned();
+            errors.push(Problem { file: (*file).clone(), line: 0, col: 0, field: String::new(), problem });
+            return Err(Errors(errors));
+        }
+        for object in pods {
+            let mut findings = Findings::new(file, object.prefix);
+            read(object.kind, object.node, folder, &mut findings);
+            found.absorb(findings);
+        }
+        errors.extend(found.errors);
+        warnings.extend(found.warnings);
+    }
+    // As they were given: by file, then by line.
+    let place = |p: &Problem| texts.iter().position(|(file, _)| *file == p.file).unwrap_or(usize::MAX);
+    errors.sort_by_key(|p| (place(p), p.line, p.col));
     if errors.is_empty() { Ok(warnings) } else { Err(Errors(errors)) }
 }
 
@@ -186,7 +246,12 @@ fn typed(json: serde_json::Value, node: &Node<'_>, findings: &mut Findings<'_>) 
 }
 
 fn namespace(pod: &mut Pod, node: &Node<'_>, options: &Options, findings: &mut Findings<'_>) {
-    let own = pod.metadata.namespace.take().filter(|n| !n.is_empty());
+    let own = pod.metadata.namespace.take();
+    pod.metadata.namespace = Some(namespace_of(own, node, options, findings));
+}
+
+fn namespace_of(own: Option<String>, node: &Node<'_>, options: &Options, findings: &mut Findings<'_>) -> String {
+    let own = own.filter(|n| !n.is_empty());
     if let (Some(own), Some(asked)) = (&own, &options.namespace)
         && own != asked
     {
@@ -194,7 +259,7 @@ fn namespace(pod: &mut Pod, node: &Node<'_>, options: &Options, findings: &mut F
             format!("the namespace is not that of -n (got {}, want {})", super::error::quoted(own), super::error::quoted(asked));
         findings.error(node.locate("metadata.namespace"), "metadata.namespace", problem);
     }
-    pod.metadata.namespace = Some(own.or_else(|| options.namespace.clone()).unwrap_or_else(|| "default".to_owned()));
+    own.or_else(|| options.namespace.clone()).unwrap_or_else(|| "default".to_owned())
 }
 
 /// What an API server adds at creation.

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 #[path = "faults_tests.rs"]
 mod faults;
+#[path = "refs_tests.rs"]
+mod refs;
 
 fn options() -> Options {
     Options { host_memory: Some(1 << 30), fresh: Fresh::Fixed, ..Options::default() }
@@ -206,7 +208,7 @@ fn what_is_no_pod_is_said_to_be_none() {
         ),
         (
             "apiVersion: v1\nkind: pod\n",
-            "p.yaml:2:7: kind: unknown kind (got \"pod\", want Pod, List or PodList; did you mean Pod?)",
+            "p.yaml:2:7: kind: unknown kind (got \"pod\", want Pod, ConfigMap, Secret, List or PodList; did you mean Pod?)",
         ),
         ("apiVersion: v1\nkind: 1\n", "kind: unknown kind (got the number 1"),
         ("apiVersion: v2\nkind: List\nitems: []\n", "p.yaml:1:13: apiVersion: unsupported (got the text \"v2\", want v1)"),

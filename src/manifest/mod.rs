@@ -8,6 +8,8 @@
 #![forbid(unsafe_code)]
 
 mod annotations;
+mod base64;
+mod data;
 mod defaults;
 mod document;
 mod error;

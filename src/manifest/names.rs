@@ -77,6 +77,16 @@ pub fn variable(text: &str) -> Verdict {
     }
 }
 
+/// A key of a ConfigMap or Secret, which becomes a file's name (IsConfigMapKey).
+pub fn data_key(text: &str) -> Verdict {
+    let fine = !text.is_empty()
+        && text.len() <= 253
+        && text.bytes().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_' | b'.'))
+        && text != "."
+        && !text.starts_with("..");
+    if fine { Ok(()) } else { Err("at most 253 letters, digits, '-', '_' and '.', not beginning with \"..\"") }
+}
+
 /// A sysctl in dots or slashes; `net/ipv4/conf/eth0.1/x` keeps the dot of a part.
 pub fn sysctl(text: &str) -> Verdict {
     let part = |p: &str| {
@@ -128,6 +138,11 @@ mod tests {
     fn keys_may_have_a_domain() {
         check(qualified, &["app", "a.b/c_D", "A"], &["", "/a", "a/", "a/b/c", "A.b/c", "a b", "-a"]);
         check(label_value, &["", "a_B.c-1"], &["-a", "a b", "a\n", &"a".repeat(64)]);
+    }
+
+    #[test]
+    fn keys_of_data_are_names_of_files_that_lead_nowhere() {
+        check(data_key, &["a", "A_b.c-1", ".hidden", "a..b"], &["", ".", "..", "..data", "../x", "a/b", "a b", "a\0"]);
     }
 
     #[test]

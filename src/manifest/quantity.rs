@@ -107,6 +107,15 @@ impl Quantity {
         i64::try_from(up).unwrap_or(if up > 0 { i64::MAX } else { i64::MIN })
     }
 
+    pub fn whole(n: i64) -> Quantity {
+        Quantity(i128::from(n) * NANO)
+    }
+
+    /// How many times `unit` fits, rounded up; `unit` is above 0.
+    pub fn divided(self, unit: Quantity) -> i64 {
+        self.ceil(unit.0.max(1))
+    }
+
     pub fn is_whole(self) -> bool {
         self.0 % NANO == 0
     }

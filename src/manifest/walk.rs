@@ -36,6 +36,11 @@ impl<'a> Findings<'a> {
         Findings { file, prefix, errors: Vec::new(), warnings: Vec::new() }
     }
 
+    pub fn absorb(&mut self, other: Findings<'_>) {
+        self.errors.extend(other.errors);
+        self.warnings.extend(other.warnings);
+    }
+
     fn problem(&self, pos: Pos, field: &str, problem: String) -> Problem {
         Problem { file: self.file.to_owned(), line: pos.line, col: pos.col, field: format!("{}{field}", self.prefix), problem }
     }

@@ -3,12 +3,14 @@
 
 use super::error::{Code, Error, Result};
 use super::machine::StartFailure;
-use super::spec::{ContainerSpec, PodSpec, Seccomp, SecuritySpec};
+use super::spec::{ContainerSpec, LATE_POD_IP, LATE_POD_IPS, PodSpec, Seccomp, SecuritySpec};
 use crate::cgroup::Limits;
 use crate::container::Bundle;
+use crate::identity::users;
 use oci_spec::runtime::{
     Capabilities, Capability, Linux, LinuxCapabilities, LinuxDeviceCgroup, LinuxSeccomp, Mount, MountBuilder, Process, Spec, User,
 };
+use std::os::fd::AsFd;
 use std::path::Path;
 
 /// What the container layer gets.
@@ -22,6 +24,25 @@ pub struct Config {
     /// Device rules; None admits every device (privileged).
     pub devices: Option<Vec<LinuxDeviceCgroup>>,
     pub warnings: Vec<String>,
+}
+
+impl Config {
+    /// Puts the pod's addresses where they are asked for; 127.0.0.1 while a pod has no network but its own loopback.
+    pub fn late(&mut self, ips: &[String]) {
+        let first = ips.first().map_or("127.0.0.1", String::as_str).to_owned();
+        let all = if ips.is_empty() { first.clone() } else { ips.join(",") };
+        let Some(process) = self.spec.process_mut() else { return };
+        let fill = |list: &Option<Vec<String>>| -> Option<Vec<String>> {
+            let list = list.as_ref().filter(|l| l.iter().any(|text| text.contains('\0')))?;
+            Some(list.iter().map(|text| text.replace(LATE_POD_IPS, &all).replace(LATE_POD_IP, &first)).collect())
+        };
+        if let Some(env) = fill(process.env()) {
+            process.set_env(Some(env));
+        }
+        if let Some(args) = fill(process.args()) {
+            process.set_args(Some(args));
+        }
+    }
 }
 
 /// Why a config cannot be made; the pod's status says the reason.
@@ -51,7 +72,7 @@ pub fn merge(pod: &PodSpec, container: &ContainerSpec, bundle: &Bundle) -> Resul
     let mut process = spec.process().clone().unwrap_or_default();
     command(&mut process, container);
     environment(&mut process, pod, container);
-    identity(&mut process, container)?;
+    identity(&mut process, container, bundle)?;
     security(&mut process, container)?;
     process.set_terminal(Some(container.tty));
     // Never the supervisor's, which is far lower.
@@ -114,25 +135,45 @@ fn environment(process: &mut Process, pod: &PodSpec, container: &ContainerSpec) 
     process.set_env(Some(env));
 }
 
-fn identity(process: &mut Process, container: &ContainerSpec) -> Result<()> {
+/// User, group and supplementary groups. Source: Kubernetes, "Configure a Security Context for a Pod or Container".
+fn identity(process: &mut Process, container: &ContainerSpec, bundle: &Bundle) -> Result<()> {
     let security = &container.security;
     let mut user: User = process.user().clone();
-    if let Some(uid) = security.run_as_user {
+    let before = user.uid();
+    let mut groups = user.additional_gids().clone().unwrap_or_default();
+    if let Some(uid) = security.run_as_user.filter(|uid| *uid != before) {
+        // The bundle's groups are those of the bundle's user; another user has what etc/passwd and etc/group say of it, and
+        // group 0 where they say nothing.
+        let known = image_user(bundle, uid).map_err(|e| wrong(container, e))?;
         user.set_uid(uid);
+        user.set_gid(known.gid);
+        user.set_username(None);
+        groups = known.groups;
     }
     if let Some(gid) = security.run_as_group {
         user.set_gid(gid);
     }
-    if !security.supplemental_groups.is_empty() {
-        let mut groups = user.additional_gids().clone().unwrap_or_default();
-        groups.extend(security.supplemental_groups.iter().filter(|g| !groups.contains(g)).copied().collect::<Vec<_>>());
-        user.set_additional_gids(Some(groups));
+    if security.strict_groups {
+        groups.clear();
     }
+    for group in security.supplemental_groups.iter().chain(&security.fs_group) {
+        if !groups.contains(group) {
+            groups.push(*group);
+        }
+    }
+    user.set_additional_gids((!groups.is_empty()).then_some(groups));
     if security.run_as_non_root == Some(true) && user.uid() == 0 {
         return Err(wrong(container, "runAsNonRoot is true, but the container would run as root (uid 0); set runAsUser"));
     }
     process.set_user(user);
     Ok(())
+}
+
+/// `uid` as the bundle's root file system knows it.
+fn image_user(bundle: &Bundle, uid: u32) -> std::result::Result<users::User, String> {
+    let rootfs = bundle.rootfs().map_err(|e| e.to_string())?;
+    let root = std::fs::File::open(&rootfs).map_err(|e| format!("{}: {e}", rootfs.display()))?;
+    users::lookup(root.as_fd(), &uid.to_string()).map_err(|e| format!("user {uid}: {e}"))
 }
 
 fn security(process: &mut Process, container: &ContainerSpec) -> Result<()> {

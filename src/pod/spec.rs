@@ -10,6 +10,11 @@ use std::path::PathBuf;
 /// Version of the JSON below; unknown fields of a newer one are kept out of harm, an older one is read.
 pub const SCHEMA: u32 = 1;
 
+/// Stands in env, command and args for status.podIP, which is known only once the sandbox stands. No value of a manifest holds NUL.
+pub const LATE_POD_IP: &str = "\0status.podIP\0";
+/// The same for status.podIPs: all of them, with commas.
+pub const LATE_POD_IPS: &str = "\0status.podIPs\0";
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PodSpec {
     pub schema: u32,
@@ -106,6 +111,12 @@ pub struct SecuritySpec {
     pub run_as_group: Option<u32>,
     pub run_as_non_root: Option<bool>,
     pub supplemental_groups: Vec<u32>,
+    /// supplementalGroupsPolicy Strict: no group of the image's joins them.
+    #[serde(default)]
+    pub strict_groups: bool,
+    /// A supplementary group of every process, and the group of the pod's volumes.
+    #[serde(default)]
+    pub fs_group: Option<u32>,
     /// Upper case without `CAP_`, all of them known to Linux; `ALL` is all.
     pub add_capabilities: Vec<String>,
     pub drop_capabilities: Vec<String>,

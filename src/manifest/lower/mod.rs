@@ -1,9 +1,14 @@
 //! A validated Pod, defaults set, to the pod's own spec.
 
+pub mod downward;
+mod env;
 mod limits;
 mod security;
 
 use super::annotations;
+use super::data::{Data, Store};
+use super::document::Kind;
+use super::error::quoted;
 use super::expand::expand;
 use super::resources::is_sidecar;
 use super::sysctls::dotted;
@@ -22,18 +27,65 @@ pub struct Host<'h> {
     pub missing_controllers_warn: bool,
 }
 
+/// What a pod refers to, and what is wrong with it.
+pub struct Refs<'r> {
+    store: &'r Store,
+    pub pod: &'r Pod,
+    /// (field, problem)
+    pub problems: Vec<(String, String)>,
+}
+
+impl<'r> Refs<'r> {
+    pub fn new(store: &'r Store, pod: &'r Pod) -> Refs<'r> {
+        Refs { store, pod, problems: Vec::new() }
+    }
+
+    fn problem(&mut self, field: String, problem: String) {
+        self.problems.push((field, problem));
+    }
+
+    /// The ConfigMap or Secret of that name; one that is missing is a problem, unless it is optional.
+    fn data(&mut self, kind: Kind, name: &str, optional: Option<bool>, field: &str) -> Option<&'r Data> {
+        let namespace = self.pod.metadata.namespace.as_deref().unwrap_or_default();
+        let found = self.store.get(kind, namespace, name);
+        if found.is_none() && optional != Some(true) {
+            let want = format!("want a {kind:?} document in this or another -f file");
+            self.problem(field.to_owned(), format!("no {kind:?} {} in namespace {namespace} ({want})", quoted(name)));
+        }
+        found
+    }
+
+    /// A value for the environment.
+    fn text(&mut self, value: &[u8], field: &str, key: &str) -> Option<String> {
+        match std::str::from_utf8(value) {
+            Ok(text) if !text.contains('\0') => Some(text.to_owned()),
+            _ => {
+                let problem = format!("the value of {} is not UTF-8 text without NUL: it cannot be a variable's", quoted(key));
+                self.problem(field.to_owned(), problem);
+                None
+            }
+        }
+    }
+}
+
 /// Bytes; the kubelet's own for a sandbox.
 const SHM_SIZE: u64 = 64 << 20;
 /// A hostname longer than this is cut, as the kubelet cuts it.
 const MAX_HOSTNAME: usize = 63;
 
-pub fn pod(pod: &Pod, host: &Host<'_>) -> PodSpec {
+pub fn pod(pod: &Pod, host: &Host<'_>, refs: &mut Refs<'_>) -> PodSpec {
     let spec = pod.spec.clone().unwrap_or_default();
     let meta = &pod.metadata;
     let name = meta.name.clone().unwrap_or_default();
     let plan = limits::Plan::of(pod, &spec, host.memory);
     let direct = annotation(pod, annotations::ROOTFS) == Some("direct");
-    let lower = |c: &k8s::Container| container(c, &spec, &plan, direct, host.folder);
+    let mut lower = |list: &str, i: usize, c: &k8s::Container| {
+        let env = env::lower(c, &spec, &format!("spec.{list}[{i}]"), host, refs);
+        container(c, &spec, &plan, direct, host.folder, env)
+    };
+    let init = spec.init_containers.iter().flatten().enumerate();
+    let init_containers = init.map(|(i, c)| lower("initContainers", i, c)).collect();
+    let containers = spec.containers.iter().enumerate().map(|(i, c)| lower("containers", i, c)).collect();
     let (limits, soft_limits) = plan.pod();
     PodSpec {
         schema: SCHEMA,
@@ -48,8 +100,8 @@ pub fn pod(pod: &Pod, host: &Host<'_>) -> PodSpec {
         qos: plan.qos,
         limits,
         soft_limits,
-        init_containers: spec.init_containers.iter().flatten().map(lower).collect(),
-        containers: spec.containers.iter().map(lower).collect(),
+        init_containers,
+        containers,
         missing_controllers_warn: host.missing_controllers_warn,
     }
 }
@@ -83,8 +135,14 @@ fn restart_policy(word: Option<&str>) -> Option<RestartPolicy> {
     })
 }
 
-fn container(c: &k8s::Container, spec: &k8s::PodSpec, plan: &limits::Plan, direct: bool, folder: &Path) -> ContainerSpec {
-    let env = environment(c);
+fn container(
+    c: &k8s::Container,
+    spec: &k8s::PodSpec,
+    plan: &limits::Plan,
+    direct: bool,
+    folder: &Path,
+    env: Vec<(String, String)>,
+) -> ContainerSpec {
     let (command, args) = {
         let values: HashMap<&str, &str> = env.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
         let expanded = |list: &Option<Vec<String>>| {
@@ -116,24 +174,6 @@ fn container(c: &k8s::Container, spec: &k8s::PodSpec, plan: &limits::Plan, direc
         termination_message_path: c.termination_message_path.clone().unwrap_or_default(),
         env,
     }
-}
-
-/// In order, each value with those before it expanded; a repeated name takes the place of the first.
-fn environment(c: &k8s::Container) -> Vec<(String, String)> {
-    let mut env: Vec<(String, String)> = Vec::new();
-    let mut places: HashMap<&str, usize> = HashMap::new();
-    for var in c.env.iter().flatten() {
-        let known = |name: &str| places.get(name).map(|i| env[*i].1.as_str());
-        let value = expand(var.value.as_deref().unwrap_or_default(), known);
-        match places.get(var.name.as_str()) {
-            Some(i) => env[*i].1 = value,
-            None => {
-                places.insert(&var.name, env.len());
-                env.push((var.name.clone(), value));
-            }
-        }
-    }
-    env
 }
 
 /// The path without its `.` parts; `..` stays, since what lies before it may be a symlink.

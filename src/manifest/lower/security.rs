@@ -17,6 +17,8 @@ pub fn lower(container: &Container, spec: &PodSpec, folder: &Path) -> SecuritySp
         run_as_user: id(own.run_as_user.or(pod.run_as_user)),
         run_as_group: id(own.run_as_group.or(pod.run_as_group)),
         run_as_non_root: own.run_as_non_root.or(pod.run_as_non_root),
+        strict_groups: pod.supplemental_groups_policy.as_deref() == Some("Strict"),
+        fs_group: id(pod.fs_group),
         supplemental_groups: pod.supplemental_groups.into_iter().flatten().filter_map(|g| id(Some(g))).collect(),
         add_capabilities: names(capabilities.add),
         drop_capabilities: names(capabilities.drop),

@@ -2,9 +2,11 @@
 //!
 //! The walk reads types, requirements and support from here; nothing else in podrt lists fields.
 
+mod data;
 mod pod;
 mod scheduling;
 
+pub use data::{CONFIG_MAP, SECRET};
 pub use pod::{META, POD};
 
 /// What podrt makes of a field that Kubernetes knows.

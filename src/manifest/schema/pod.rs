@@ -1,5 +1,6 @@
 //! v1 Pod: metadata, spec, containers.
 
+use super::data::{ENV_FROM, VALUE_FROM};
 use super::scheduling::{AFFINITY, TOLERATION, TOPOLOGY_SPREAD};
 use super::{Field, Ty, field, later, server};
 
@@ -98,7 +99,7 @@ pub(super) const CONTAINER: &[Field] = &[
     field("args", Ty::List(&Ty::Str)),
     field("workingDir", Ty::Str),
     field("env", Ty::List(&Ty::Obj(ENV))),
-    later("envFrom"),
+    field("envFrom", Ty::List(&Ty::Obj(ENV_FROM))),
     field("ports", Ty::List(&Ty::Obj(PORT))),
     field("resources", Ty::Obj(RESOURCES)),
     field("resizePolicy", Ty::List(&Ty::Obj(RESIZE))).warned("containers are not resized in place yet"),
@@ -123,7 +124,7 @@ const RESIZE: &[Field] = &[
     field("restartPolicy", Ty::Word(&["NotRequired", "RestartContainer"])).required(),
 ];
 
-const ENV: &[Field] = &[field("name", Ty::Str).required(), field("value", Ty::Str), later("valueFrom")];
+const ENV: &[Field] = &[field("name", Ty::Str).required(), field("value", Ty::Str), field("valueFrom", Ty::Obj(VALUE_FROM))];
 
 const PORT: &[Field] = &[
     field("containerPort", Ty::I32).required(),
@@ -144,9 +145,10 @@ pub(super) const POD_SECURITY: &[Field] = &[
     field("runAsGroup", Ty::I64),
     field("runAsNonRoot", Ty::Bool),
     field("supplementalGroups", Ty::List(&Ty::I64)),
-    field("supplementalGroupsPolicy", Ty::Word(&["Merge", "Strict"])).not_yet().quiet(&["Merge"]),
-    later("fsGroup"),
-    field("fsGroupChangePolicy", Ty::Str).not_yet().quiet(&["OnRootMismatch", "Always"]),
+    field("supplementalGroupsPolicy", Ty::Word(&["Merge", "Strict"])),
+    field("fsGroup", Ty::I64),
+    // Volumes that take a group are new for every pod: there is nothing that a policy could leave alone.
+    field("fsGroupChangePolicy", Ty::Word(&["OnRootMismatch", "Always"])),
     field("seccompProfile", Ty::Obj(SECCOMP)),
     field("sysctls", Ty::List(&Ty::Obj(&[field("name", Ty::Str).required(), field("value", Ty::Str).required()]))),
     later("appArmorProfile"),

@@ -2,7 +2,7 @@
 
 use super::super::error::quoted;
 use super::super::names;
-use super::{Check, resources, security};
+use super::{Check, env, resources, security};
 use k8s_openapi::api::core::v1::{Container, PodSpec};
 
 /// What an image is written as in this version.
@@ -12,7 +12,7 @@ pub fn check(check: &mut Check<'_, '_, '_>, spec: &PodSpec, container: &Containe
     check.text(&format!("{at}.name"), "container name", &container.name, names::label);
     image(check, container.image.as_deref().unwrap_or_default(), &format!("{at}.image"));
     strings(check, container, at);
-    env(check, container, at);
+    env::check(check, spec, container, at);
     ports(check, spec, container, at);
     if container.stdin_once == Some(true) && container.stdin != Some(true) {
         check.warn(&format!("{at}.stdinOnce"), "no effect: stdin is not true");
@@ -57,15 +57,6 @@ fn strings(check: &mut Check<'_, '_, '_>, container: &Container, at: &str) {
     };
     absolute(check, "workingDir", container.working_dir.as_ref());
     absolute(check, "terminationMessagePath", container.termination_message_path.as_ref());
-}
-
-fn env(check: &mut Check<'_, '_, '_>, container: &Container, at: &str) {
-    for (i, var) in container.env.iter().flatten().enumerate() {
-        check.text(&format!("{at}.env[{i}].name"), "variable name", &var.name, names::variable);
-        if let Some(value) = &var.value {
-            check.no_nul(&format!("{at}.env[{i}].value"), value);
-        }
-    }
 }
 
 fn ports(check: &mut Check<'_, '_, '_>, spec: &PodSpec, container: &Container, at: &str) {

@@ -3,6 +3,7 @@
 //! Every rule is checked whatever the others find; each finding stands at the line of its field.
 
 mod container;
+mod env;
 mod meta;
 mod resources;
 mod security;

@@ -16,6 +16,9 @@ pub fn check_pod(check: &mut Check<'_, '_, '_>, spec: &PodSpec) {
     let Some(context) = &spec.security_context else { return };
     const AT: &str = "spec.securityContext";
     ids(check, AT, context.run_as_user, context.run_as_group);
+    if let Some(group) = context.fs_group {
+        check.range(&format!("{AT}.fsGroup"), group, 0, MAX_ID);
+    }
     let groups = context.supplemental_groups.as_deref().unwrap_or(&[]);
     if groups.len() > MAX_GROUPS {
         check.error(

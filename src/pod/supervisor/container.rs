@@ -116,10 +116,11 @@ impl Supervisor {
     }
 
     fn start(&mut self, slot: usize, spec: &ContainerSpec, attempt: u32) -> Result<Running, Failure> {
-        let prepared = match self.slots[slot].prepared.take() {
+        let mut prepared = match self.slots[slot].prepared.take() {
             Some(prepared) => prepared,
             None => Prepared::new(&self.spec, spec)?,
         };
+        prepared.config.late(&[]);
         let group = self.leaf(spec, &prepared)?;
         let born = self.born(slot, spec, attempt, &prepared, &group);
         match born {

@@ -1,7 +1,7 @@
 //! The parent's half of a birth's end: clone, listen, give the words to the child's numbers.
 
 use super::init::{self, Report};
-use super::{Error, Plan, Step};
+use super::{Error, Pause, Plan, Step};
 use crate::sys::clone::{self, Child, Flags, Memory};
 use crate::sys::errno::Call;
 use crate::sys::{Errno, process, raw};
@@ -19,7 +19,12 @@ pub struct Born {
 }
 
 /// Executes the plan. On an error the child is gone and reaped; nothing of it is left but the cgroup, which is the caller's.
-pub fn start(mut plan: Plan) -> Result<Born, Error> {
+pub fn start(plan: Plan) -> Result<Born, Error> {
+    start_with(plan, &mut |_, _| Ok(()))
+}
+
+/// As [`start`]; `act` is called where the plan pauses, with the child as it is then. Its error ends the birth.
+pub fn start_with(mut plan: Plan, act: &mut dyn FnMut(Pause, &Child) -> Result<(), Error>) -> Result<Born, Error> {
     let (report, write_end) = pipe()?;
     plan.report = write_end.as_raw_fd();
     let console = plan.console.take();
@@ -39,7 +44,12 @@ pub fn start(mut plan: Plan) -> Result<Born, Error> {
         plan_ref = &kept;
     }
     drop(write_end);
-    listen(report, gated, &child, |step, item| match Step::from_number(step) {
+    let mut go_on = |pause| {
+        act(pause, &child)?;
+        let Some(pipe) = &plan_ref.pauses else { return Ok(()) };
+        raw::write(pipe.write.as_raw_fd(), b"0").map(drop).call(|| "write(pause)".into()).map_err(Error::Sys)
+    };
+    listen(report, gated, &child, &mut go_on, |step, item| match Step::from_number(step) {
         Some(s) => (s, s.words(plan_ref, item)),
         None => (Step::Exec, format!("step {step}")),
     })?;
@@ -81,19 +91,23 @@ pub(super) fn listen(
     report: OwnedFd,
     gated: bool,
     child: &Child,
+    paused: &mut dyn FnMut(Pause) -> Result<(), Error>,
     words: impl FnOnce(u8, u16) -> (Step, String),
 ) -> Result<(), Error> {
-    let mut bytes = [0u8; Report::SIZE];
     let mut pipe = std::fs::File::from(report);
-    let mut got = 0;
-    while got < bytes.len() {
-        match pipe.read(&mut bytes[got..]) {
-            Ok(0) => break,
-            Ok(n) => got += n,
-            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(e) => return Err(e).call(|| "read(birth report)".into()).map_err(Error::Sys),
+    let (bytes, got) = loop {
+        let (bytes, got) = read_report(&mut pipe)?;
+        match Report::decode(bytes) {
+            Report::Paused(pause) if got == Report::SIZE => {
+                if let Err(e) = paused(pause) {
+                    let _ = process::pidfd_signal(child.pidfd.as_fd(), libc::SIGKILL);
+                    let _ = process::wait_pidfd(child.pidfd.as_fd(), true);
+                    return Err(e);
+                }
+            }
+            _ => break (bytes, got),
         }
-    }
+    };
     match (got, Report::decode(bytes)) {
         (0, _) if !gated => Ok(()),
         (Report::SIZE, Report::Ready) if gated => Ok(()),
@@ -107,4 +121,19 @@ pub(super) fn listen(
             _ => "ended".into(),
         })),
     }
+}
+
+/// A whole report, or as much of it as there is before the end of the file.
+fn read_report(pipe: &mut std::fs::File) -> Result<([u8; Report::SIZE], usize), Error> {
+    let mut bytes = [0u8; Report::SIZE];
+    let mut got = 0;
+    while got < bytes.len() {
+        match pipe.read(&mut bytes[got..]) {
+            Ok(0) => break,
+            Ok(n) => got += n,
+            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e).call(|| "read(birth report)".into()).map_err(Error::Sys),
+        }
+    }
+    Ok((bytes, got))
 }

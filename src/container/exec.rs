@@ -24,6 +24,8 @@ pub struct Exec<'a> {
     pub seccomp_cache: Option<&'a Path>,
     /// How many of the caller's fds, from 3 on, the command gets.
     pub preserve_fds: u32,
+    /// The file to run, where it is not what the first argument names.
+    pub program: Option<&'a Path>,
 }
 
 #[derive(Debug)]
@@ -73,6 +75,9 @@ pub fn start(exec: &Exec) -> Result<Born, Error> {
     let stdio = stdio.collect::<Result<Vec<_>, _>>()?;
     let (mut process_plan, warnings) = ProcessPlan::new(exec.spec, exec.process, stdio, slave.is_some(), exec.seccomp_cache)?;
     process_plan.preserve_fds = exec.preserve_fds;
+    if let Some(program) = exec.program {
+        process_plan.candidates = vec![crate::sys::mount::c_path(program)?];
+    }
     let joins = differing(exec.init_pid)?;
     let (report, write_end) = birth::pipe()?;
     let plan = Plan {
@@ -95,7 +100,7 @@ pub fn start(exec: &Exec) -> Result<Born, Error> {
         spawn()?
     };
     drop(write_end);
-    birth::listen(report, false, &child, |step, item| match Step::from_number(step) {
+    birth::listen(report, false, &child, &mut |_| Ok(()), |step, item| match Step::from_number(step) {
         Some(s) => (s, words(s, &plan, item)),
         None => (Step::Exec, format!("step {step}")),
     })?;
@@ -103,7 +108,7 @@ pub fn start(exec: &Exec) -> Result<Born, Error> {
 }
 
 /// Which of the container's namespaces are not this process's.
-fn differing(pid: i32) -> Result<i32, Error> {
+pub(super) fn differing(pid: i32) -> Result<i32, Error> {
     use std::os::unix::fs::MetadataExt;
     let inode = |pid: &str, kind: &str| {
         let path = format!("/proc/{pid}/ns/{kind}");

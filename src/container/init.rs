@@ -5,11 +5,12 @@
 //!
 //! | the parent reads | meaning |
 //! |---|---|
+//! | `Paused(where)` | it waits for a byte on its pipe, where the plan has one: hooks run now |
 //! | `Failed{step, item, errno}` | that step failed; the child has exited |
 //! | `Ready` | all but exec is done; it waits at the gate |
 //! | end of file | exec succeeded (or, before any report, the child was killed) |
 
-use super::plan::{Plan, ProcessPlan};
+use super::plan::{Pause, Plan, ProcessPlan};
 use super::step::Step;
 use crate::identity;
 use crate::rootfs::apply;
@@ -25,6 +26,7 @@ const EXIT_FAILED: i32 = 127;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Report {
     Ready,
+    Paused(Pause),
     Failed { step: u8, item: u16, errno: i32 },
 }
 
@@ -33,11 +35,16 @@ impl Report {
 
     pub fn encode(self) -> [u8; Self::SIZE] {
         let mut b = [0u8; Self::SIZE];
-        if let Report::Failed { step, item, errno } = self {
-            b[0] = 1;
-            b[1] = step;
-            b[2..4].copy_from_slice(&item.to_le_bytes());
-            b[4..8].copy_from_slice(&errno.to_le_bytes());
+        match self {
+            Report::Ready => {}
+            Report::Paused(Pause::Namespaces) => b[0] = 2,
+            Report::Paused(Pause::Mounts) => b[0] = 3,
+            Report::Failed { step, item, errno } => {
+                b[0] = 1;
+                b[1] = step;
+                b[2..4].copy_from_slice(&item.to_le_bytes());
+                b[4..8].copy_from_slice(&errno.to_le_bytes());
+            }
         }
         b
     }
@@ -45,6 +52,8 @@ impl Report {
     pub fn decode(b: [u8; Self::SIZE]) -> Report {
         match b[0] {
             0 => Report::Ready,
+            2 => Report::Paused(Pause::Namespaces),
+            3 => Report::Paused(Pause::Mounts),
             _ => Report::Failed {
                 step: b[1],
                 item: u16::from_le_bytes([b[2], b[3]]),
@@ -119,8 +128,22 @@ fn birth(plan: &Plan) -> Result<Never, Fail> {
     }
     own_proc(plan)?;
 
+    if let Some(pauses) = &plan.pauses {
+        raw::close(pauses.write.as_raw_fd());
+        if pauses.at_namespaces {
+            pause(plan, Pause::Namespaces)?;
+        }
+    }
     let slave = plan.slave.as_ref().map(AsRawFd::as_raw_fd);
-    apply::build(&plan.rootfs, slave).map_err(|(step, item, errno)| (Step::Root(step), item, errno))?;
+    let mut paused = Ok(());
+    let built = apply::build(&plan.rootfs, slave, || {
+        if plan.pauses.as_ref().is_some_and(|p| p.at_mounts) {
+            paused = pause(plan, Pause::Mounts);
+        }
+        paused.is_ok()
+    });
+    paused?;
+    built.map_err(|(step, item, errno)| (Step::Root(step), item, errno))?;
 
     stdio(&plan.process)?;
     confine(&plan.process, || {
@@ -134,6 +157,18 @@ fn birth(plan: &Plan) -> Result<Never, Fail> {
             Err(e) => Err((Step::Gate, 0, e)),
         }
     })
+}
+
+/// Tells the parent, and waits until it lets the birth go on; its end, or that of its patience, is the birth's.
+fn pause(plan: &Plan, at: Pause) -> Result<(), Fail> {
+    let Some(pipe) = &plan.pauses else { return Ok(()) };
+    raw::write(plan.report, &Report::Paused(at).encode()).at(Step::Hook, 0)?;
+    let mut byte = [0u8; 1];
+    match raw::read(pipe.read.as_raw_fd(), &mut byte) {
+        Ok(1) => Ok(()),
+        Ok(_) => Err((Step::Hook, 0, Errno::EPIPE)),
+        Err(e) => Err((Step::Hook, 0, e)),
+    }
 }
 
 /// Every fd from 3, or above those that the caller passes on, is marked close-on-exec.

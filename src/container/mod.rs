@@ -11,6 +11,7 @@ pub mod bundle;
 pub mod exe;
 pub mod exec;
 pub mod features;
+pub mod hooks;
 pub mod init;
 pub mod namespaces;
 pub mod plan;
@@ -21,7 +22,7 @@ pub mod validate;
 
 pub use birth::{Born, start};
 pub use bundle::Bundle;
-pub use plan::{Birth, Extra, Gate, Join, Plan, Stdio};
+pub use plan::{Birth, Extra, Gate, Join, Pause, Plan, Stdio};
 pub use step::Step;
 
 use crate::sys::Errno;
@@ -59,6 +60,9 @@ pub enum Error {
     Invalid { field: String, problem: String },
     #[error("{0}")]
     Sys(#[from] crate::sys::Error),
+    /// A hook that failed, could not run, or took too long.
+    #[error("{field}: {problem}")]
+    Hook { field: String, problem: String },
     #[error("cgroup {0}")]
     Cgroup(String),
     /// The child's report, in the parent's words.

@@ -45,6 +45,27 @@ pub struct Extra {
     pub no_pivot: bool,
     /// The container shares the caller's session keyring.
     pub no_new_keyring: bool,
+    /// The birth stops with its namespaces made, and nothing of the file tree, until its parent has done something.
+    pub pause_namespaces: bool,
+    /// It stops with all mounts in place, before it enters the root.
+    pub pause_mounts: bool,
+}
+
+/// Where a birth that is asked to stops, and its parent acts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pause {
+    Namespaces,
+    Mounts,
+}
+
+/// The pipe on which a stopped birth is told to go on.
+#[derive(Debug)]
+pub struct PausePipe {
+    pub read: OwnedFd,
+    /// The child closes its copy: when the parent is gone it reads the end of the file.
+    pub write: OwnedFd,
+    pub at_namespaces: bool,
+    pub at_mounts: bool,
 }
 
 /// A pod's pause process, which holds its namespaces.
@@ -127,6 +148,8 @@ pub struct Plan {
     pub slave: Option<OwnedFd>,
     pub console: Option<OwnedFd>,
     pub gate: Option<OwnedFd>,
+    /// None for a birth that goes through.
+    pub pauses: Option<PausePipe>,
     /// The write end of the child's report.
     pub report: Fd,
     pub warnings: Vec<String>,
@@ -139,7 +162,20 @@ impl Plan {
         validate::spec(spec)?;
         let process = spec.process().as_ref().ok_or_else(|| Error::invalid("process", "is missing"))?;
         let mut warnings = Vec::new();
+        if birth.join.is_some()
+            && spec.hooks().as_ref().is_some_and(|h| super::HOOKS.iter().any(|n| !super::hooks_named(h, n).is_empty()))
+        {
+            return Err(Error::invalid("hooks", "are not supported in pods yet"));
+        }
         let ns = Space::new(birth)?;
+        let (at_namespaces, at_mounts) = (birth.extra.pause_namespaces, birth.extra.pause_mounts);
+        let pauses = match at_namespaces || at_mounts {
+            true => {
+                let (read, write) = sys::event::pipe()?;
+                Some(PausePipe { read, write, at_namespaces, at_mounts })
+            }
+            false => None,
+        };
         let mut rootfs = rootfs::Plan::new(spec, birth.bundle, &birth.root, ns.base)?;
         warnings.append(&mut rootfs.warnings);
         let (slave, console) = match &birth.stdio {
@@ -166,6 +202,8 @@ impl Plan {
         Ok(Plan {
             id: birth.id.to_string(),
             memory: match (&birth.gate, ns.alone) {
+                // A parent that waits in clone cannot act meanwhile.
+                _ if pauses.is_some() => Memory::Copied,
                 (Some(g), true) if g.parent_leaves => Memory::Shared,
                 (None, true) => Memory::Borrowed,
                 _ => Memory::Copied,
@@ -188,6 +226,7 @@ impl Plan {
             slave,
             console,
             gate: birth.gate.as_ref().map(|g| owned(g.fd)).transpose()?,
+            pauses,
             report: -1,
             warnings,
         })
@@ -286,7 +325,7 @@ fn owned(fd: BorrowedFd) -> Result<OwnedFd, Error> {
     Ok(fd.try_clone_to_owned().call(|| "fcntl(F_DUPFD_CLOEXEC)".into())?)
 }
 
-fn c_string(field: &str, text: impl Into<Vec<u8>>) -> Result<CString, Error> {
+pub(super) fn c_string(field: &str, text: impl Into<Vec<u8>>) -> Result<CString, Error> {
     CString::new(text).map_err(|_| Error::invalid(field, "holds a NUL byte"))
 }
 

@@ -23,6 +23,7 @@ pub enum Step {
     Cwd,
     Seccomp,
     Gate,
+    Hook,
     Exec,
 }
 
@@ -36,7 +37,7 @@ const IDENTITY: [identity::Step; 7] = [
     identity::Step::NoNewPrivs,
 ];
 
-const OWN: [Step; 15] = [
+const OWN: [Step; 16] = [
     Step::CloseRange,
     Step::Session,
     Step::Join,
@@ -51,6 +52,7 @@ const OWN: [Step; 15] = [
     Step::Cwd,
     Step::Seccomp,
     Step::Gate,
+    Step::Hook,
     Step::Exec,
 ];
 
@@ -96,6 +98,7 @@ impl Step {
             Step::Cwd => format!("change to process.cwd {}", plan.process.cwd.to_string_lossy()),
             Step::Seccomp => "load the seccomp filter".into(),
             Step::Gate => "wait at the start gate".into(),
+            Step::Hook => "wait for hooks".into(),
             Step::Exec => {
                 format!("exec {}", plan.process.argv.strings().first().map_or("".into(), |a| a.to_string_lossy().into_owned()))
             }

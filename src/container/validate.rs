@@ -11,7 +11,6 @@ type Given = fn(&Spec) -> bool;
 
 /// Parts of the runtime-spec that a later version of podrt brings: an error names each.
 const REFUSED: &[(&str, Given)] = &[
-    ("hooks", |s| s.hooks().as_ref().is_some_and(|h| super::HOOKS.iter().any(|name| !super::hooks_named(h, name).is_empty()))),
     ("linux.uidMappings", |s| linux(s, |l| l.uid_mappings().as_ref().is_some_and(|m| !m.is_empty()))),
     ("linux.gidMappings", |s| linux(s, |l| l.gid_mappings().as_ref().is_some_and(|m| !m.is_empty()))),
     ("linux.netDevices", |s| linux(s, |l| l.net_devices().as_ref().is_some_and(|m| !m.is_empty()))),
@@ -52,6 +51,7 @@ pub fn spec(spec: &Spec) -> Result<(), Error> {
         Some(_) => {}
     }
     process(spec.process().as_ref().ok_or_else(|| Error::invalid("process", "is missing"))?)?;
+    hooks(spec)?;
     for (field, name) in [("hostname", spec.hostname()), ("domainname", spec.domainname())] {
         let Some(name) = name else { continue };
         if name.len() > 64 {
@@ -64,6 +64,28 @@ pub fn spec(spec: &Spec) -> Result<(), Error> {
         let new_uts = new_uts.filter(|n| n.typ() == oci_spec::runtime::LinuxNamespaceType::Uts).count() > 0;
         if !name.is_empty() && !new_uts {
             return Err(Error::invalid(field, "is given, but linux.namespaces has no uts namespace"));
+        }
+    }
+    Ok(())
+}
+
+/// runtime-spec, config.md#posix-platform-hooks.
+fn hooks(spec: &Spec) -> Result<(), Error> {
+    let Some(hooks) = spec.hooks() else { return Ok(()) };
+    for name in super::HOOKS {
+        for (i, hook) in super::hooks_named(hooks, name).iter().enumerate() {
+            let bad = |field: &str, problem: String| Err(Error::invalid(format!("hooks.{name}[{i}].{field}"), problem));
+            if !hook.path().is_absolute() {
+                return bad("path", format!("{:?} is not absolute", hook.path()));
+            }
+            if let Some(t) = hook.timeout().filter(|t| *t <= 0) {
+                return bad("timeout", format!("{t} (want seconds, above zero)"));
+            }
+            for (field, list) in [("args", hook.args()), ("env", hook.env())] {
+                if list.iter().flatten().any(|s| s.contains('\0')) {
+                    return bad(field, "holds a NUL byte".into());
+                }
+            }
         }
     }
     Ok(())

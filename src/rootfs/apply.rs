@@ -112,7 +112,9 @@ impl Drop for Close {
 
 /// Builds the tree and makes it the process's root. `slave` is the pty's slave for /dev/console. Called in the new mount
 /// namespace, after the PID, IPC, network and cgroup namespaces are the container's.
-pub fn build(plan: &Plan, slave: Option<Fd>) -> Result<(), Fail> {
+///
+/// `ready` is called with all mounts in place, before the root is entered; false ends the birth.
+pub fn build(plan: &Plan, slave: Option<Fd>, ready: impl FnOnce() -> bool) -> Result<(), Fail> {
     let root = plan.root.as_raw_fd();
     let base = match plan.base {
         Base::Host => {
@@ -134,6 +136,9 @@ pub fn build(plan: &Plan, slave: Option<Fd>) -> Result<(), Fail> {
     mask(root, plan)?;
     for (i, path) in plan.readonly.iter().enumerate() {
         readonly(root, path).at(Step::Readonly, i)?;
+    }
+    if !ready() {
+        return Err((Step::Pivot, 0, Errno::ECANCELED));
     }
     enter(root, plan.pivot).at(Step::Pivot, 0)?;
     // pivot_root(2) refuses shared mounts, so the propagation that was asked for comes after it.

@@ -60,7 +60,7 @@ fn run(cli: &Cli) -> anyhow::Result<i32> {
         Verb::Start { id } => verbs::start(&runtime, id),
         Verb::State { id } => verbs::state(&runtime, id),
         Verb::Kill(v) => verbs::kill(&runtime, v),
-        Verb::Delete { id, force } => verbs::delete(&runtime, id, *force),
+        Verb::Delete { id, force } => verbs::delete(&runtime, id, *force, &warn),
         Verb::List { quiet, format } => inspect::list(&runtime, *quiet, *format),
         Verb::Exec(v) => exec::exec(&runtime, v, &warn),
         Verb::Ps { format, id, options } => inspect::ps(&runtime, id, *format, options),

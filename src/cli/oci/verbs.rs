@@ -40,7 +40,7 @@ pub fn run(runtime: &Runtime, v: &Run, warn: Warn) -> Result<i32> {
     };
     let exit = console::supervise(created.born.pidfd.as_fd(), relay);
     if !v.keep {
-        runtime::delete(runtime, &v.create.id, true)?;
+        warn(&runtime::delete(runtime, &v.create.id, true)?);
     }
     Ok(match exit? {
         Exit::Code(code) => code,
@@ -64,8 +64,8 @@ pub fn kill(runtime: &Runtime, v: &Kill) -> Result<i32> {
     Ok(0)
 }
 
-pub fn delete(runtime: &Runtime, id: &str, force: bool) -> Result<i32> {
-    runtime::delete(runtime, id, force)?;
+pub fn delete(runtime: &Runtime, id: &str, force: bool, warn: Warn) -> Result<i32> {
+    warn(&runtime::delete(runtime, id, force)?);
     Ok(0)
 }
 
@@ -84,7 +84,12 @@ fn options<'a>(v: &'a Create, foreground: bool) -> Result<CreateOptions<'a>> {
         (None, false) => Terminal::None,
     };
     let listen_fds = handover::listen_fds();
-    let extra = Extra { preserve_fds: listen_fds + v.preserve_fds, no_pivot: v.no_pivot, no_new_keyring: v.no_new_keyring };
+    let extra = Extra {
+        preserve_fds: listen_fds + v.preserve_fds,
+        no_pivot: v.no_pivot,
+        no_new_keyring: v.no_new_keyring,
+        ..Extra::default()
+    };
     handover::check_fds(extra.preserve_fds)?;
     Ok(CreateOptions { id: &v.id, bundle: &v.bundle, terminal, extra, listen_fds })
 }

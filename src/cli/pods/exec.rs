@@ -121,6 +121,7 @@ impl Target {
         };
         let exec = Exec {
             preserve_fds: 0,
+            program: None,
             init_pid: self.running.pid,
             init: self.running.pidfd.as_fd(),
             spec: &self.running.spec,

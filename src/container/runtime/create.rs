@@ -1,6 +1,7 @@
 use super::{Error, Record, Result, Runtime, Status, enter};
 use crate::cgroup::{Cgroup, Hierarchy, Limits, devices};
-use crate::container::{Birth, Born, Bundle, Extra, Gate, Plan, Stdio, birth};
+use crate::container::hooks::{self, Place};
+use crate::container::{Birth, Born, Bundle, Extra, Gate, Pause, Plan, Stdio, birth};
 use crate::rootfs::Root;
 use crate::store::atomic::{self, Durable};
 use crate::store::process::Process;
@@ -48,7 +49,18 @@ pub fn create(runtime: &Runtime, options: CreateOptions) -> Result<Created> {
 
 /// Create and start in one: with no gate, so that no process waits on another.
 pub fn run(runtime: &Runtime, options: CreateOptions) -> Result<Created> {
-    Creation::begin(runtime, &options)?.finish(options, false)
+    let creation = Creation::begin(runtime, &options)?;
+    let (id, hooked) = (options.id, !creation.record.hooks("startContainer").is_empty());
+    // These run between the two: then there are two.
+    let mut created = creation.finish(options, hooked)?;
+    if hooked {
+        start(runtime, id).inspect_err(|_| drop(super::delete(runtime, id, true)))?;
+    } else if let Err(e) = poststart(&created.record) {
+        let _ = super::delete(runtime, id, true);
+        return Err(e);
+    }
+    created.record = runtime.load(id)?;
+    Ok(created)
 }
 
 /// runtime-spec, runtime.md#start: opens the gate. A reader is there as long as init lives, so the open never waits.
@@ -57,6 +69,13 @@ pub fn start(runtime: &Runtime, id: &str) -> Result<()> {
     let status = runtime.status(&record)?;
     if status != Status::Created {
         return Err(Error::State { id: id.into(), status, problem: "only a created container can be started" });
+    }
+    if !record.hooks("startContainer").is_empty()
+        && let Err(e) = start_container(runtime, &record)
+    {
+        // runtime-spec, runtime.md#lifecycle: an error, and the container is stopped.
+        let _ = super::kill(runtime, id, libc::SIGKILL, false);
+        return Err(e);
     }
     let fifo = runtime.dir(id)?.join("exec.fifo");
     use std::os::unix::fs::OpenOptionsExt;
@@ -75,7 +94,26 @@ pub fn start(runtime: &Runtime, id: &str) -> Result<()> {
     // Whoever removes the name is the one who starts it: of two at once exactly one does.
     std::fs::remove_file(&fifo).call(|| format!("unlink({})", fifo.display()))?;
     raw::write(gate.as_raw_fd(), b"0").call(|| "write(exec.fifo)".into())?;
-    Ok(())
+    poststart(&record).inspect_err(|_| drop(super::kill(runtime, id, libc::SIGKILL, false)))
+}
+
+fn poststart(record: &Record) -> Result<()> {
+    let list = record.hooks("poststart");
+    if list.is_empty() {
+        return Ok(());
+    }
+    let state = record.state(Status::Running, record.init.as_ref().map_or(0, |i| i.pid));
+    Ok(hooks::run("poststart", list, &state, &Place::Runtime(&record.bundle))?)
+}
+
+fn start_container(runtime: &Runtime, record: &Record) -> Result<()> {
+    let gone = || Error::State { id: record.id.clone(), status: Status::Stopped, problem: "container not running" };
+    let pidfd = record.pidfd().ok_or_else(gone)?;
+    let pid = record.init.as_ref().map_or(0, |i| i.pid);
+    let (spec, cgroup) = (runtime.config(&record.id)?, record.cgroup()?);
+    let seccomp_cache = Path::new(SECCOMP_CACHE);
+    let place = Place::Container { pid, pidfd: pidfd.as_fd(), spec: &spec, cgroup: cgroup.dir(), seccomp_cache };
+    Ok(hooks::run("startContainer", record.hooks("startContainer"), &record.state(Status::Created, pid), &place)?)
 }
 
 /// A create under way: dropped before its end it undoes what it has made, in reverse.
@@ -186,6 +224,7 @@ impl<'a> Creation<'a> {
             Terminal::Sent => Stdio::Terminal(asked),
             _ => Stdio::Inherit,
         };
+        let record = &self.record;
         let plan = Plan::new(&Birth {
             id: options.id,
             spec: &self.bundle.spec,
@@ -196,9 +235,27 @@ impl<'a> Creation<'a> {
             stdio,
             gate: fifo.map(|f| Gate { fd: f.as_fd(), parent_leaves: true }),
             seccomp_cache: Some(Path::new(SECCOMP_CACHE)),
-            extra: options.extra,
+            extra: Extra {
+                pause_namespaces: !record.hooks("prestart").is_empty() || !record.hooks("createRuntime").is_empty(),
+                pause_mounts: !record.hooks("createContainer").is_empty(),
+                ..options.extra
+            },
         })?;
-        Ok(birth::start(plan)?)
+        let hooked = &mut |pause, child: &crate::sys::clone::Child| {
+            let state = record.state(Status::Creating, child.pid);
+            match pause {
+                Pause::Namespaces => {
+                    let place = Place::Runtime(&record.bundle);
+                    hooks::run("prestart", record.hooks("prestart"), &state, &place)?;
+                    hooks::run("createRuntime", record.hooks("createRuntime"), &state, &place)
+                }
+                Pause::Mounts => {
+                    let place = Place::Namespaces { pid: child.pid, pidfd: child.pidfd.as_fd() };
+                    hooks::run("createContainer", record.hooks("createContainer"), &state, &place)
+                }
+            }
+        };
+        Ok(birth::start_with(plan, hooked)?)
     }
 }
 

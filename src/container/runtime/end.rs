@@ -32,15 +32,17 @@ pub fn kill(runtime: &Runtime, id: &str, signal: i32, all: bool) -> Result<()> {
 }
 
 /// runtime-spec, runtime.md#delete. `force` ends what still runs, and takes what is not there, or half there, for deleted.
-pub fn delete(runtime: &Runtime, id: &str, force: bool) -> Result<()> {
+///
+/// Returns the failures of poststop hooks, of which the caller warns.
+pub fn delete(runtime: &Runtime, id: &str, force: bool) -> Result<Vec<String>> {
     let dir = runtime.dir(id)?;
     let record = match runtime.load(id) {
         Ok(record) => record,
-        Err(Error::NotFound(_)) if force => return remove_folder(&dir),
+        Err(Error::NotFound(_)) if force => return remove_folder(&dir).map(|()| Vec::new()),
         // A record that cannot be read names no cgroup: the folder's name is the container's, and so is the default cgroup's.
         Err(Error::Store(_)) if force => {
             remove_cgroup(&format!("podrt-oci/{id}"))?;
-            return remove_folder(&dir);
+            return remove_folder(&dir).map(|()| Vec::new());
         }
         Err(e) => return Err(e),
     };
@@ -56,7 +58,18 @@ pub fn delete(runtime: &Runtime, id: &str, force: bool) -> Result<()> {
         }
         remove_cgroup(&record.cgroup)?;
     }
-    remove_folder(&dir)
+    let list = record.hooks("poststop");
+    let state = || record.state(Status::Stopped, 0);
+    // Each is called, whatever becomes of the others; the container goes in any case.
+    let mut failed = Vec::new();
+    for (i, hook) in list.iter().enumerate() {
+        let place = crate::container::hooks::Place::Runtime(&record.bundle);
+        if let Err(e) = crate::container::hooks::run("poststop", std::slice::from_ref(hook), &state(), &place) {
+            failed.push(format!("{i}: {e}"));
+        }
+    }
+    remove_folder(&dir)?;
+    Ok(failed)
 }
 
 /// Init is somebody else's child: its pidfd becomes readable when it ends.

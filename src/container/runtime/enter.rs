@@ -109,6 +109,7 @@ impl<'a> Entry<'a> {
                 stdio: if terminal { Stdio::Terminal(self.options.size.or(size)) } else { Stdio::Inherit },
                 seccomp_cache: Some(Path::new(SECCOMP_CACHE)),
                 preserve_fds: self.options.preserve_fds,
+                program: None,
             })
         };
         let born = match exec(&cgroup) {

@@ -3,7 +3,7 @@ use crate::cgroup::{Cgroup, Hierarchy};
 use crate::store::atomic::{self, Durable};
 use crate::store::process::{self, Process};
 use crate::sys::process::pidfd_open;
-use oci_spec::runtime::Spec;
+use oci_spec::runtime::{Hook, Hooks, Spec};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -29,6 +29,9 @@ pub struct Record {
     /// Init; None while the container is being created.
     pub init: Option<Process>,
     pub annotations: BTreeMap<String, String>,
+    /// Those that run after create.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hooks: Option<Hooks>,
 }
 
 /// runtime-spec, runtime.md#state; `paused` is the field's addition.
@@ -68,6 +71,7 @@ impl Record {
             cgroup,
             init: None,
             annotations,
+            hooks: bundle.spec.hooks().clone(),
         }
     }
 
@@ -129,7 +133,20 @@ impl Runtime {
     pub fn state_json(&self, record: &Record) -> Result<serde_json::Value> {
         let status = self.status(record)?;
         let pid = if status == Status::Stopped { 0 } else { record.init.as_ref().map_or(0, |i| i.pid) };
-        Ok(serde_json::json!({
+        Ok(record.state(status, pid))
+    }
+}
+
+impl Record {
+    /// The list of hooks of that name.
+    pub fn hooks(&self, name: &str) -> &[Hook] {
+        self.hooks.as_ref().map_or(&[], |h| crate::container::hooks_named(h, name))
+    }
+
+    /// The state as JSON, as commands and hooks get it.
+    pub fn state(&self, status: Status, pid: i32) -> serde_json::Value {
+        let record = self;
+        serde_json::json!({
             "ociVersion": record.oci_version,
             "id": record.id,
             "pid": pid,
@@ -139,7 +156,7 @@ impl Runtime {
             "created": record.created,
             "annotations": record.annotations,
             "owner": "",
-        }))
+        })
     }
 }
 

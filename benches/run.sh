@@ -26,8 +26,8 @@ leave() {
 trap leave EXIT
 trap 'exit 130' INT TERM
 for program in floor setting; do ${CC:-cc} -O2 -static -Wall -Wextra -o "$BENCH_DIR/$program" "$here/$program.c"; done
-FLOOR=$BENCH_DIR/floor
-export PODRT PODRT_OCI CRUN RUNC PODMAN FIXTURES BENCH_JSON BENCH_DIR FLOOR HOST_PID
+FLOOR=$BENCH_DIR/floor SETTING=$BENCH_DIR/setting
+export PODRT PODRT_OCI CRUN RUNC PODMAN FIXTURES BENCH_JSON BENCH_DIR FLOOR SETTING HOST_PID
 
 # One tree of cgroup v2, whatever the host has; nothing of it is seen outside.
 unshare --mount --propagation private sh -c '

@@ -53,7 +53,7 @@ fn command(world: &World, dir: &std::path::Path, args: Vec<OsString>) -> Vec<OsS
     if let Some(host) = &world.host {
         argv.extend(words!["nsenter", format!("--mount=/proc/{host}/ns/mnt")]);
     }
-    argv.extend(words!["chrt", "-o", "0", "nice", "-n", "-20", "env"]);
+    argv.extend(words![&world.setting, "--plain", "env"]);
     for (name, file) in [("CONTAINERS_CONF", "containers.conf"), ("CONTAINERS_STORAGE_CONF", "storage.conf")] {
         let mut pair = OsString::from(format!("{name}="));
         pair.push(dir.join(file));

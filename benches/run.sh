@@ -29,13 +29,14 @@ for program in floor setting; do ${CC:-cc} -O2 -static -Wall -Wextra -o "$BENCH_
 FLOOR=$BENCH_DIR/floor SETTING=$BENCH_DIR/setting
 export PODRT PODRT_OCI CRUN RUNC PODMAN FIXTURES BENCH_JSON BENCH_DIR FLOOR SETTING HOST_PID
 
-# One tree of cgroup v2, whatever the host has; nothing of it is seen outside.
+# One tree of cgroup v2, whatever the host has, and states in memory, as /run is; nothing of it is seen outside.
 unshare --mount --propagation private sh -c '
     if [ "$(stat -f -c %T /sys/fs/cgroup)" != cgroup2fs ]; then
         umount -R -l /sys/fs/cgroup 2>/dev/null || :
         mount -t cgroup2 none /sys/fs/cgroup
     fi
     mkdir -p /sys/fs/cgroup/podrt-bench
+    for state in state podrt/run; do mkdir -p "$BENCH_DIR/$state"; mount -t tmpfs -o mode=700 none "$BENCH_DIR/$state"; done
     setting=$1; shift
     status=0; "$setting" "$@" || status=$?
     find /sys/fs/cgroup/podrt-bench -depth -type d -exec rmdir {} + 2>/dev/null || :

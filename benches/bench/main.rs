@@ -76,6 +76,6 @@ fn setting(world: &world::World) -> serde_json::Value {
         "crun": first_line(&world.crun),
         "runc": first_line(&world.runc),
         "podman": first_line(&world.podman),
-        "setting": "SCHED_FIFO throughout, one cgroup v2 tree in a private mount namespace, contenders in turn; podman: nice -20, the host's tree, runc",
+        "setting": "SCHED_FIFO throughout, one cgroup v2 tree in a private mount namespace, states in memory, the rest on disk, contenders in turn; podman: nice -20, the host's tree, runc",
     })
 }

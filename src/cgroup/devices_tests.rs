@@ -3,21 +3,27 @@ use super::*;
 /// Runs a compiled program as the kernel would: (type, access, major, minor) -> allowed.
 fn run(code: &[Insn], kind: i32, access: i32, major: u32, minor: u32) -> bool {
     let context = [(access as u32) << 16 | kind as u32, major, minor];
-    let mut r = [0u32; 11];
+    let mut r = [0u64; 11];
     let mut at = 0usize;
     for _ in 0..100_000 {
         let i = code[at];
         let (d, s) = (usize::from(i.regs & 15), usize::from(i.regs >> 4));
         at += 1;
         match i.code {
-            0x61 => r[d] = context[i.off as usize / 4],
-            0xbc => r[d] = r[s],
-            0x54 => r[d] &= i.imm as u32,
-            0x74 => r[d] >>= i.imm,
-            0xb4 => r[d] = i.imm as u32,
-            0x16 if r[d] == i.imm as u32 => at += i.off as usize,
-            0x56 if r[d] != i.imm as u32 => at += i.off as usize,
-            0x16 | 0x56 => {}
+            0x61 => r[d] = context[i.off as usize / 4].into(),
+            0xbc => r[d] = u64::from(r[s] as u32),
+            0xbf => r[d] = r[s],
+            0x4f => r[d] |= r[s],
+            0x67 => r[d] <<= i.imm,
+            0x54 => r[d] = u64::from(r[d] as u32 & i.imm as u32),
+            0x74 => r[d] = u64::from(r[d] as u32 >> i.imm),
+            0x7c => r[d] = u64::from(r[d] as u32 >> (r[s] & 31)),
+            0xb4 => r[d] = u64::from(i.imm as u32),
+            0x16 if r[d] as u32 == i.imm as u32 => at += i.off as usize,
+            0x26 if r[d] as u32 > i.imm as u32 => at += i.off as usize,
+            0x56 if r[d] as u32 != i.imm as u32 => at += i.off as usize,
+            0x55 if r[d] != i64::from(i.imm) as u64 => at += i.off as usize,
+            0x16 | 0x26 | 0x56 | 0x55 => {}
             0x95 => return r[0] == 1,
             other => panic!("unknown instruction {other:#x}"),
         }
@@ -195,4 +201,36 @@ fn allowing_everything_needs_no_program() {
     assert!(allows_all(&compile(&rules_for(Some(&privileged))).unwrap()));
     assert!(!allows_all(&compile(&rules(r#"[{"allow":false}]"#)).unwrap()));
     assert!(!allows_all(&compile(&[]).unwrap()));
+}
+
+#[test]
+fn permissions_of_neighbouring_numbers_are_those_of_each_by_itself() {
+    let minors = [0, 3, 5, 31, 32, 200];
+    for order in [minors.to_vec(), minors.iter().rev().copied().collect()] {
+        let list: Vec<_> = order
+            .iter()
+            .map(|m| format!(r#"{{"allow":true,"type":"c","major":10,"minor":{m},"access":"rwm"}}"#))
+            .chain([r#"{"allow":true,"type":"b","major":268435456,"minor":1,"access":"rwm"}"#.to_string()])
+            .collect();
+        let code = compile(&rules(&format!("[{}]", list.join(",")))).unwrap();
+        for kind in [BLOCK, CHAR] {
+            for major in [9, 10, 11, 10 << 2, 268_435_456, (1 << 30) + 10] {
+                for minor in (0..70).chain([200, 201, 256, u32::MAX]) {
+                    let want =
+                        (kind, major) == (CHAR, 10) && minors.contains(&minor) || (kind, major, minor) == (BLOCK, 268_435_456, 1);
+                    assert_eq!(run(&code, kind, READ | WRITE, major, minor), want, "{kind} {major}:{minor}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_denial_between_two_permissions_of_one_major_still_holds() {
+    let json = r#"[{"allow":true,"type":"c","major":1,"minor":3,"access":"rwm"},{"allow":false,"type":"c","major":1,"access":"w"},
+                   {"allow":true,"type":"c","major":1,"minor":5,"access":"rwm"}]"#;
+    let code = compile(&rules(json)).unwrap();
+    for (minor, access, want) in [(3, WRITE, false), (3, READ, true), (5, WRITE, true), (7, READ, false)] {
+        assert_eq!(run(&code, CHAR, access, 1, minor), want, "1:{minor}");
+    }
 }

@@ -8,12 +8,12 @@ podrt=$(realpath "$1")
 
 work=$(mktemp -d /tmp/podrt-demo.XXXX)
 parent=podrt-demo-$$
-p() { "$podrt" --root "$work/run" --state "$work/lib" --log-root "$work/log" --cgroup-parent "$parent" "$@"; }
+p() { "$podrt" --root "$work" --cgroup-parent "$parent" "$@"; }
 # cgroup v2 stands at the root of /sys/fs/cgroup, or beside v1 on a hybrid host.
 cgroups=$(awk '{ for (i = 7; i <= NF; i++) if ($i == "-" && $(i + 1) == "cgroup2") { print $5; exit } }' /proc/self/mountinfo)
 finish() {
     p delete pod --all --now > /dev/null 2>&1 || :
-    rmdir "$cgroups/$parent" 2> /dev/null || :
+    rmdir "$cgroups/$parent/supervisors" "$cgroups/$parent" 2> /dev/null || :
     rm -rf "$work"
 }
 trap finish EXIT
@@ -27,13 +27,13 @@ cat "$here/pods/demo.yaml"
 show podrt create -f "$here/pods/demo.yaml" --wait=ready
 show podrt get pods -o wide
 
-cgroup=$(find "$cgroups/$parent" -maxdepth 1 -name 'pod*' | head -n 1)
+cgroup=$(find "$cgroups/$parent" -mindepth 1 -maxdepth 1 -name 'pod*' | head -n 1)
 # pid of the first process in a container's cgroup
 pid_of() { head -n 1 "$cgroup/$1/cgroup.procs"; }
 
-title 'The process tree: keeper, supervisor, pause, containers'
+title 'The process tree: supervisor, pause, containers'
 top=$(pid_of pause)
-while up=$(awk '/^PPid/ { print $2 }' "/proc/$top/status"); [ "$up" -gt 1 ] && case $(tr '\0' ' ' < "/proc/$up/cmdline") in *podrt* | *keeper*) true ;; *) false ;; esac; do top=$up; done
+while up=$(awk '/^PPid/ { print $2 }' "/proc/$top/status"); [ "$up" -gt 1 ] && [ "$(cut -d/ -f2- "/proc/$up/cgroup" | grep -c "$parent")" -gt 0 ]; do top=$up; done
 tree() {
     local c
     printf '%*s%s  %s\n' "$2" '' "$1" "$(tr '\0' ' ' < "/proc/$1/cmdline" | cut -c1-90)"
@@ -73,7 +73,14 @@ fi
 title 'The end: stopped in order, nothing left'
 show podrt delete pod demo
 show podrt get pods
-left=$(find "$cgroups/$parent" -mindepth 1 -type d 2> /dev/null | wc -l)
-echo "cgroups left: $left; mounts left: $(grep -c "$work" /proc/self/mountinfo || :); processes left: $(grep -ls "$parent" /proc/[0-9]*/cgroup 2> /dev/null | wc -l)"
-[ "$left" = 0 ]
+left=$(find "$cgroups/$parent" -mindepth 1 -type d ! -name supervisors 2> /dev/null | wc -l)
+# The supervisor says that all is gone, and then goes itself. (A zombie, where pid 1 is slow to reap, is no process any more.)
+living() { grep -ls "$parent" /proc/[0-9]*/cgroup 2> /dev/null | while read -r f; do grep -q '^State:.Z' "${f%cgroup}status" || echo "$f"; done | wc -l; }
+for _ in 1 2 3 4 5 6 7 8 9 10; do
+    processes=$(living)
+    [ "$processes" = 0 ] && break
+    sleep 0.1
+done
+echo "cgroups left: $left; mounts left: $(grep -c "$work" /proc/self/mountinfo || :); processes left: $processes"
+[ "$left$processes" = 00 ]
 echo "demo: done"

@@ -1,6 +1,6 @@
 #!/bin/bash
 # run.sh [STEP...]: runs the test steps (default: all, in the order below) and sums their results.
-#   format lint layers unit manifest-less VM and the integration suites named in Cargo.toml.
+#   format, lint, unit, the suites named in Cargo.toml, and vm: what this host lacks something for, in a virtual machine.
 # With RUNTIME=crun (or another OCI runtime) the suite `oci` runs against that.
 # Each result is one line `STATUS<tab>SUITE::NAME<tab>WHY` in $out/results; a test that was skipped here and ran in the VM counts by
 # its result there. The last line, also in $out/summary: N passed, N failed, N skipped.
@@ -45,7 +45,7 @@ step() {
     case $1 in
         format) whole format "$cargo" fmt --check ;;
         lint) whole lint "$cargo" clippy "${flags[@]}" --all-targets -- -D warnings
-            whole lint-oci "$cargo" clippy "${flags[@]}" --no-default-features --lib --bin podrt-oci -- -D warnings ;;
+            whole lint-oci "$cargo" clippy "${flags[@]}" --no-default-features --all-targets -- -D warnings ;;
         unit) suite unit "$cargo" test "${flags[@]}" --lib --bins ;;
         vm) tests/vm/suite.sh "$out" "$target/test-build" ; [ ! -s "$out/results.vm" ] || cat "$out/results.vm" >> "$out/results" ;;
         *) suite "$1" "$cargo" test "${flags[@]}" --test "$1" ;;

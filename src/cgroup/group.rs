@@ -172,6 +172,28 @@ impl Cgroup {
         Ok(warnings)
     }
 
+    /// Writes what nobody asked for, where its controller is there. Why one is not is nobody's question: no words are made.
+    pub fn apply_soft(&self, limits: &Limits) -> Result<()> {
+        let mut have: Option<BTreeSet<Controller>> = None;
+        for (file, value) in limits.files() {
+            let controller = Controller::of_file(&file);
+            if controller.is_some_and(|c| have.as_ref().is_some_and(|have| !have.contains(&c))) {
+                continue;
+            }
+            match self.put(&file, &value) {
+                Ok(()) => {}
+                Err(Errno::ENOENT) => {
+                    let have = have.insert(self.controllers()?);
+                    if controller.is_none_or(|c| have.contains(&c)) {
+                        self.absent(&file, &value, controller)?;
+                    }
+                }
+                Err(errno) => return Err(self.error(format!("write `{value}` to {file}"), errno)),
+            }
+        }
+        Ok(())
+    }
+
     /// The file is not there: another one may serve, or there may be nothing to limit; else the reason.
     fn absent(&self, file: &str, value: &str, controller: Option<Controller>) -> Result<()> {
         let have = self.controllers()?;

@@ -159,7 +159,7 @@ impl Supervisor {
         };
         let limited = || -> Result<Vec<String>, Failure> {
             fault::point("start.cgroup.limits")?;
-            group.apply(&prepared.config.soft_limits, true)?;
+            group.apply_soft(&prepared.config.soft_limits)?;
             let warnings = group.apply(&prepared.config.limits, self.spec.missing_controllers_warn)?;
             fault::point("start.cgroup.devices")?;
             if let Some(rules) = &prepared.config.devices {

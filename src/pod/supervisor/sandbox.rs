@@ -53,7 +53,7 @@ impl Supervisor {
             false => e.into(),
         })?;
         let limited = fault::point("create.cgroup.limits").map_err(Error::from).and_then(|()| {
-            group.apply(&self.spec.soft_limits, true)?;
+            group.apply_soft(&self.spec.soft_limits)?;
             let warnings = group.apply(&self.spec.limits, self.spec.missing_controllers_warn)?;
             // Before the first process enters a leaf: what is handed down later costs a migration.
             group.enable(&group.controllers()?)?;

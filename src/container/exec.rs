@@ -73,7 +73,8 @@ pub fn start(exec: &Exec) -> Result<Born, Error> {
     };
     let stdio = fds.into_iter().map(|fd| fd.try_clone_to_owned().call(|| "fcntl(F_DUPFD_CLOEXEC)".into()));
     let stdio = stdio.collect::<Result<Vec<_>, _>>()?;
-    let (mut process_plan, warnings) = ProcessPlan::new(exec.spec, exec.process, stdio, slave.is_some(), exec.seccomp_cache)?;
+    let (mut process_plan, warnings) =
+        ProcessPlan::new(exec.spec, exec.process, stdio, slave.is_some(), true, exec.seccomp_cache)?;
     process_plan.preserve_fds = exec.preserve_fds;
     if let Some(program) = exec.program {
         process_plan.candidates = vec![crate::sys::mount::c_path(program)?];
@@ -148,6 +149,7 @@ fn words(step: Step, plan: &Plan, item: u16) -> String {
             format!("exec {}", plan.process.argv.strings().first().map_or("".into(), |a| a.to_string_lossy().into_owned()))
         }
         Step::Session => "start a session".into(),
+        Step::Policy => super::policy::words(item),
         Step::Seccomp => "load the seccomp filter".into(),
         Step::Terminal => "set the controlling terminal".into(),
         other => format!("{other:?}").to_lowercase(),

@@ -1,7 +1,7 @@
 //! What this runtime can do, in the runtime-spec's own form (features.md, features-linux.md), from the tables that the code
 //! itself goes by.
 
-use super::{namespaces, validate};
+use super::{namespaces, policy, validate};
 use crate::identity::caps;
 use crate::rootfs::options;
 use crate::seccomp;
@@ -36,7 +36,7 @@ pub fn features() -> Value {
             "apparmor": {"enabled": has("process.apparmorProfile")},
             "selinux": {"enabled": has("process.selinuxLabel")},
             "intelRdt": {"enabled": has("linux.intelRdt")},
-            "memoryPolicy": {},
+            "memoryPolicy": {"modes": policy::MODES.map(|(mode, _)| json!(mode)), "flags": policy::MEMORY_FLAGS.map(|(flag, _)| json!(flag))},
             "mountExtensions": {"idmap": {"enabled": false}},
             "netDevices": {"enabled": has("linux.netDevices")},
         },

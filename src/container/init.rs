@@ -216,6 +216,10 @@ pub(super) fn stdio(process: &ProcessPlan) -> Result<(), Fail> {
 /// From root with everything to who the container's process is, and into its command: the one path for init and exec.
 pub(super) fn confine(process: &ProcessPlan, gate: impl FnOnce() -> Result<(), Fail>) -> Result<Never, Fail> {
     let identity = &process.identity;
+    // Scheduler, I/O class and labels need capabilities that go below; few containers have any.
+    if let Some(policy) = &process.policy {
+        policy.apply()?;
+    }
     identity.apply_limits().of(identity::Step::Limits)?;
     // CAP_SETPCAP is still there.
     identity.drop_bounding().of(identity::Step::Bounding)?;

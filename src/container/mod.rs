@@ -15,6 +15,7 @@ pub mod hooks;
 pub mod init;
 pub mod namespaces;
 pub mod plan;
+pub mod policy;
 pub mod runtime;
 pub mod step;
 pub mod sysctl;

@@ -1,6 +1,7 @@
 //! The flat plan of a birth: what the parent compiles from config.json and the child executes.
 
 use super::namespaces::Namespaces;
+use super::policy::Policy;
 use super::sysctl::{self, Sysctl};
 use super::{Error, validate};
 use crate::identity::Identity;
@@ -120,6 +121,7 @@ pub struct ProcessPlan {
     pub stdio_owned: Vec<OwnedFd>,
     /// stdin is a terminal that becomes the session's.
     pub terminal: bool,
+    pub policy: Option<Box<Policy>>,
     /// Fds 3 to this many above stay open over exec.
     pub preserve_fds: u32,
 }
@@ -188,7 +190,7 @@ impl Plan {
         rootfs.console = slave.is_some();
         rootfs.pivot = rootfs.pivot && !birth.extra.no_pivot;
         let stdio = stdio(&birth.stdio, slave.as_ref())?;
-        let (mut process, more) = ProcessPlan::new(spec, process, stdio, slave.is_some(), birth.seccomp_cache)?;
+        let (mut process, more) = ProcessPlan::new(spec, process, stdio, slave.is_some(), false, birth.seccomp_cache)?;
         process.preserve_fds = birth.extra.preserve_fds;
         warnings.extend(more);
         let mut sysctls = Vec::new();
@@ -333,12 +335,13 @@ pub(super) fn c_string(field: &str, text: impl Into<Vec<u8>>) -> Result<CString,
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 impl ProcessPlan {
-    /// `stdio` empty: podrt's own 0, 1, 2.
+    /// `stdio` empty: podrt's own 0, 1, 2. `joining`: an exec, not a birth.
     pub fn new(
         spec: &Spec,
         process: &Process,
         stdio: Vec<OwnedFd>,
         terminal: bool,
+        joining: bool,
         seccomp_cache: Option<&Path>,
     ) -> Result<(ProcessPlan, Vec<String>), Error> {
         validate::process(process)?;
@@ -370,6 +373,7 @@ impl ProcessPlan {
             stdio: numbers,
             stdio_owned: stdio,
             terminal,
+            policy: Policy::plan(spec, process, joining)?,
             preserve_fds: 0,
         };
         Ok((plan, warnings))

@@ -24,6 +24,7 @@ pub enum Step {
     Seccomp,
     Gate,
     Hook,
+    Policy,
     Exec,
 }
 
@@ -37,7 +38,7 @@ const IDENTITY: [identity::Step; 7] = [
     identity::Step::NoNewPrivs,
 ];
 
-const OWN: [Step; 16] = [
+const OWN: [Step; 17] = [
     Step::CloseRange,
     Step::Session,
     Step::Join,
@@ -53,6 +54,7 @@ const OWN: [Step; 16] = [
     Step::Seccomp,
     Step::Gate,
     Step::Hook,
+    Step::Policy,
     Step::Exec,
 ];
 
@@ -99,6 +101,7 @@ impl Step {
             Step::Seccomp => "load the seccomp filter".into(),
             Step::Gate => "wait at the start gate".into(),
             Step::Hook => "wait for hooks".into(),
+            Step::Policy => super::policy::words(item),
             Step::Exec => {
                 format!("exec {}", plan.process.argv.strings().first().map_or("".into(), |a| a.to_string_lossy().into_owned()))
             }

@@ -16,22 +16,11 @@ const REFUSED: &[(&str, Given)] = &[
     ("linux.netDevices", |s| linux(s, |l| l.net_devices().as_ref().is_some_and(|m| !m.is_empty()))),
     ("linux.timeOffsets", |s| linux(s, |l| l.time_offsets().as_ref().is_some_and(|m| !m.is_empty()))),
     ("linux.intelRdt", |s| linux(s, |l| l.intel_rdt().is_some())),
-    ("linux.memoryPolicy", |s| linux(s, |l| l.memory_policy().is_some())),
-    ("linux.personality", |s| linux(s, |l| l.personality().is_some())),
     ("linux.mountLabel", |s| linux(s, |l| text(l.mount_label()))),
-    ("process.apparmorProfile", |s| process_has(s, |p| text(p.apparmor_profile()))),
-    ("process.selinuxLabel", |s| process_has(s, |p| text(p.selinux_label()))),
-    ("process.ioPriority", |s| process_has(s, |p| p.io_priority().is_some())),
-    ("process.scheduler", |s| process_has(s, |p| p.scheduler().is_some())),
-    ("process.execCPUAffinity", |s| process_has(s, |p| p.exec_cpu_affinity().is_some())),
 ];
 
 fn linux(spec: &Spec, f: impl Fn(&oci_spec::runtime::Linux) -> bool) -> bool {
     spec.linux().as_ref().is_some_and(f)
-}
-
-fn process_has(spec: &Spec, f: impl Fn(&Process) -> bool) -> bool {
-    spec.process().as_ref().is_some_and(f)
 }
 
 /// Whether a config.json with that field is refused, whatever its value.

@@ -16,7 +16,6 @@ impl Identity {
 
     /// [`plan`](Identity::plan) for a process that can be given what `held` says.
     pub fn plan_with(process: &Process, held: Held) -> Result<(Identity, Vec<String>), Error> {
-        unsupported(process)?;
         let user = process.user();
         let groups = user.additional_gids().as_deref().unwrap_or_default();
         if groups.len() > MAX_GROUPS {
@@ -49,22 +48,6 @@ impl Identity {
             oom_score_adj,
         };
         Ok((identity, warnings))
-    }
-}
-
-/// Fields of the spec that change who a process is and that podrt does not carry out: leaving one out in silence would be wrong.
-fn unsupported(process: &Process) -> Result<(), Error> {
-    let given = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
-    let fields = [
-        ("process.scheduler", process.scheduler().is_some()),
-        ("process.ioPriority", process.io_priority().is_some()),
-        ("process.execCPUAffinity", process.exec_cpu_affinity().is_some()),
-        ("process.apparmorProfile", given(process.apparmor_profile())),
-        ("process.selinuxLabel", given(process.selinux_label())),
-    ];
-    match fields.iter().find(|(_, given)| *given) {
-        Some((field, _)) => Err(Error::new(*field, "not supported yet")),
-        None => Ok(()),
     }
 }
 
@@ -211,11 +194,6 @@ mod tests {
                 json!({"rlimits": [nofile, nofile]}),
                 "process.rlimits[1].type: RLIMIT_NOFILE is given twice (first in process.rlimits[0])",
             ),
-            (json!({"scheduler": {"policy": "SCHED_FIFO"}}), "process.scheduler: not supported yet"),
-            (json!({"ioPriority": {"class": "IOPRIO_CLASS_RT", "priority": 1}}), "process.ioPriority: not supported yet"),
-            (json!({"execCPUAffinity": {"initial": "0"}}), "process.execCPUAffinity: not supported yet"),
-            (json!({"apparmorProfile": "x"}), "process.apparmorProfile: not supported yet"),
-            (json!({"selinuxLabel": "x"}), "process.selinuxLabel: not supported yet"),
         ];
         for (extra, want) in rows {
             assert_eq!(plan(extra).expect_err(want).to_string(), want);

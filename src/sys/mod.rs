@@ -18,6 +18,7 @@ pub mod host;
 pub mod link;
 pub mod lock;
 pub mod mount;
+pub mod policy;
 pub mod process;
 pub mod raw;
 pub mod signal;

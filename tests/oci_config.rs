@@ -55,6 +55,25 @@ fn a_label_of_a_security_module_that_is_not_there_is_an_error(t: &Test) {
     run(t, &shell(t, "true").set("/process/selinuxLabel", json!("x"))).refuses(&["process.selinuxLabel", "not enabled"]);
 }
 
+fn a_tmpfs_may_begin_with_what_the_image_has_there(t: &Test) {
+    let mount = json!({"destination": "/etc", "type": "tmpfs", "source": "tmpfs", "options": ["tmpcopyup", "mode=755"]});
+    let b = Bundle::new(
+        t,
+        "own",
+        &["/bin/sh", "-c", "cat /etc/issue /etc/sub/file; ls -l /etc/link; payload stat /etc/sub/file; echo new > /etc/issue"],
+    );
+    let b = b.with_own_root().set("/mounts/-", mount);
+    let etc = b.path.join("rootfs/etc");
+    std::fs::create_dir(etc.join("sub")).unwrap();
+    std::fs::write(etc.join("sub/file"), "below\n").unwrap();
+    std::os::unix::fs::chown(etc.join("sub/file"), Some(7), Some(8)).unwrap();
+    std::os::unix::fs::symlink("/sentinel", etc.join("link")).unwrap();
+    let out = run(t, &b).ok();
+    assert!(out.stdout.starts_with("podrt test root\nbelow\n") && out.stdout.contains("-> /sentinel"), "{out}");
+    assert!(out.value("/etc/sub/file").contains(" 7 8 "), "{out}");
+    assert_eq!(std::fs::read_to_string(etc.join("issue")).unwrap(), "podrt test root\n", "the image is as it was");
+}
+
 fn what_is_not_carried_out_yet_is_refused_by_name(t: &Test) {
     t.requires_podrt();
     for (at, value) in [
@@ -71,5 +90,6 @@ suite!(
     scheduler_and_io_class_are_set,
     an_exec_runs_on_the_cpus_it_is_given,
     a_label_of_a_security_module_that_is_not_there_is_an_error,
+    a_tmpfs_may_begin_with_what_the_image_has_there,
     what_is_not_carried_out_yet_is_refused_by_name,
 );

@@ -80,6 +80,18 @@ fn podman_runs_a_container_and_passes_on_its_output_and_exit_code(t: &Test) {
         "caps",
     ]);
     assert_eq!(out.ok().value("CapBnd"), "0000000000000000");
+    let out = p.run(&[
+        "run",
+        "--rm",
+        "--read-only",
+        "--tmpfs",
+        "/etc",
+        "box",
+        "/bin/sh",
+        "-c",
+        "cat /etc/issue; echo new > /etc/issue; echo new > /x",
+    ]);
+    assert_eq!((out.code(), out.stdout.as_str()), (1, "podrt test root\n"), "{out}");
     p.end();
 }
 

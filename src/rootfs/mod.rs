@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod apply;
+mod copy_up;
 pub mod options;
 pub mod plan;
 pub mod resolve;

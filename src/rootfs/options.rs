@@ -50,16 +50,12 @@ const ATTRS: &[(&str, u64, u64)] = &[
 const PROPAGATION: &[(&str, u64)] =
     &[("private", libc::MS_PRIVATE), ("shared", libc::MS_SHARED), ("slave", libc::MS_SLAVE), ("unbindable", libc::MS_UNBINDABLE)];
 
-/// Whether `tmpcopyup` is carried out.
-const COPY_UP: bool = false;
-
 /// Words that change nothing here.
 const IGNORED: &[&str] = &["defaults", "async", "loud", "nomand", "remount", "nofail", "auto", "noauto"];
 
 /// Every option that is not a file system's own.
 pub fn names() -> Vec<String> {
-    let own = ["bind", "rbind", "tmpcopyup"].into_iter().filter(|o| *o != "tmpcopyup" || COPY_UP);
-    let plain = own.chain(IGNORED.iter().copied()).map(String::from);
+    let plain = ["bind", "rbind", "tmpcopyup"].into_iter().chain(IGNORED.iter().copied()).map(String::from);
     let both = ATTRS.iter().map(|(name, ..)| *name).chain(PROPAGATION.iter().map(|(name, _)| *name));
     plain.chain(both.flat_map(|name| [name.to_string(), format!("r{name}")])).collect()
 }

@@ -2,7 +2,7 @@
 
 use super::options::{Options, propagation};
 use super::resolve::{Kind, Walk};
-use super::{Error, options};
+use super::{Error, copy_up, options};
 use crate::sys::errno::Call;
 use crate::sys::mount::{self, MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC, MOUNT_ATTR_NOSUID, MOUNT_ATTR_RDONLY, c_path};
 use crate::sys::raw::MountAttr;
@@ -57,6 +57,8 @@ pub struct MountOp {
     pub propagation: Vec<(u64, bool)>,
     /// What is mounted must turn out to be a procfs: masks of /proc are worth nothing on another.
     pub is_proc: bool,
+    /// A tmpfs that begins with the rootfs's content: made and filled once the root is open.
+    pub copy_up: bool,
     /// For the parent's message: `/data (bind from /srv/data)`.
     pub words: String,
 }
@@ -142,8 +144,12 @@ impl Plan {
             };
             list.into_iter().flatten().enumerate().map(each).collect()
         };
+        let root = open_root(root, keeps_peers)?;
+        for (i, op) in mounts.iter_mut().enumerate().filter(|(_, op)| op.copy_up) {
+            copied_up(root.as_fd(), op).map_err(Error::sys(format!("mounts[{i}]")))?;
+        }
         Ok(Plan {
-            root: open_root(root, keeps_peers)?,
+            root,
             base,
             mounts,
             nodes: nodes(linux.and_then(|l| l.devices().as_ref()), own_dev)?,
@@ -158,6 +164,19 @@ impl Plan {
             warnings,
         })
     }
+}
+
+fn copied_up(root: std::os::fd::BorrowedFd, op: &mut MountOp) -> crate::sys::Result<()> {
+    let Source::New { fstype, options, attrs } = &op.source else { return Ok(()) };
+    // Filled first, read-only after.
+    let writable: Vec<_> = options.iter().filter(|(key, _)| key.as_c_str() != c"ro").cloned().collect();
+    let tree = mount::new_fs(fstype, &writable, *attrs & !(MOUNT_ATTR_RDONLY as u32))?;
+    copy_up::fill(root, &op.target, tree.as_fd())?;
+    if *attrs & MOUNT_ATTR_RDONLY as u32 != 0 {
+        mount::set_attr(tree.as_fd(), &MountAttr { attr_set: MOUNT_ATTR_RDONLY, ..MountAttr::default() }, false)?;
+    }
+    op.source = Source::Tree(tree);
+    Ok(())
 }
 
 /// A path without `.`, `..` and doubled slashes, absolute: what the words say, not what links make of it.
@@ -280,10 +299,10 @@ fn mount_op(
     if parsed.idmap || m.uid_mappings().is_some() || m.gid_mappings().is_some() {
         return Err(Error::invalid(field, "id-mapped mounts are not supported yet by this version of podrt"));
     }
-    if parsed.copy_up {
-        return Err(Error::invalid(field, "option tmpcopyup is not supported yet by this version of podrt"));
-    }
     let fstype = m.typ().as_deref().unwrap_or(if parsed.bind { "bind" } else { "none" });
+    if parsed.copy_up && fstype != "tmpfs" {
+        return Err(Error::invalid(format!("{field}.options"), "tmpcopyup is for a tmpfs only"));
+    }
     let is_proc = fstype == "proc";
     check_proc(&at, fstype, m.source().as_deref(), &field)?;
     let walk = Walk { no_symlinks: is_proc || fstype == "sysfs" };
@@ -296,6 +315,7 @@ fn mount_op(
         walk,
         propagation: parsed.propagation.clone(),
         is_proc,
+        copy_up: parsed.copy_up,
         words: at.display().to_string(),
     };
     if parsed.bind || fstype == "bind" {

@@ -195,7 +195,8 @@ fn no_program_of_podrts_that_enters_a_container_can_be_written_to(t: &Test) {
     assert!(text.contains("done=1"), "{text}");
     assert!(!text.contains("write=0"), "{text}");
     let podrt = text.lines().zip(text.lines().skip(1)).filter(|(a, _)| a.contains("podrt")).map(|(_, b)| b).collect::<Vec<_>>();
-    assert!(podrt.iter().all(|w| *w == "write=EROFS"), "{text}");
+    // Busy as long as anybody on the host runs the same file.
+    assert!(podrt.iter().all(|w| ["write=EROFS", "write=ETXTBSY"].contains(w)), "{text}");
     delete(t, "exe");
 }
 

@@ -100,7 +100,7 @@ fn a_bundle_that_is_wrong_fails_the_create_by_file_and_field(t: &Test) {
         ("no root", base().without("/root"), "root"),
         ("a missing root file system", base().set("/root/path", json!("/nowhere")), "/nowhere"),
         ("a version of another age", base().set("/ociVersion", json!("2.0.0")), "ociVersion"),
-        ("hooks, which come later", base().set("/hooks", json!({"poststop": [{"path": "/bin/true"}]})), "hooks"),
+        ("a relative hook", base().set("/hooks", json!({"poststop": [{"path": "bin/true"}]})), "hooks"),
     ];
     for (what, bundle, word) in cases {
         refused(t, what, one(&format!("bundle:{}", bundle.write()), ""), MANIFEST, &["container a", word]);
@@ -247,7 +247,7 @@ fn a_state_folder_without_room_fails_the_create_and_leaves_nothing(t: &Test) {
             }
         });
     }
-    assert!(failed > 2 && worked > 0, "the sizes are chosen badly: {failed} failed, {worked} worked");
+    assert!(failed > 0 && worked > 0, "the sizes are chosen badly: {failed} failed, {worked} worked");
     create(t, &file, "started").ok();
     delete(t, "full");
 }

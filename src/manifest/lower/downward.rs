@@ -27,6 +27,7 @@ pub const ENV_PATHS: &[&str] = &[
 ];
 
 #[cfg(test)]
+#[allow(dead_code)] // For the volumes' part of the table.
 pub const VOLUME_PATHS: &[&str] = &[
     "metadata.name",
     "metadata.namespace",
@@ -106,6 +107,7 @@ pub fn node_name() -> String {
 }
 
 /// The host's address towards the world; no packet is sent. 127.0.0.1 where there is no route.
+#[allow(clippy::disallowed_methods)] // An address, no name.
 fn host_ip() -> IpAddr {
     // TEST-NET-1 (RFC 5737): an address that is nobody's.
     let local = |from: &str, to: &str| {

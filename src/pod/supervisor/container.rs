@@ -265,7 +265,7 @@ impl Supervisor {
             return Ok((Root::Overlay { lower, upper, work }, Some(Files { folder, _memory: None })));
         }
         let memory = mount::new_fs(c"tmpfs", &[], (mount::MOUNT_ATTR_NOSUID | mount::MOUNT_ATTR_NODEV) as u32)?;
-        for name in [c"upper", c"work"] {
+        for name in [c"upper", c"work", c"lower"] {
             raw::mkdirat(memory.as_raw_fd(), name, 0o700).call(|| "mkdirat(overlay tmpfs)".into())?;
         }
         self.warnings.push(format!(
@@ -274,6 +274,15 @@ impl Supervisor {
             folder.display()
         ));
         let base = PathBuf::from(format!("/proc/self/fd/{}", memory.as_raw_fd()));
+        let state = self.sandbox.dir.join("containers").join(&spec.name).join(format!("files.{attempt}"));
+        if !takes_detached(&base) && holds_upper(&self.sandbox.dir) {
+            store::remove_tree(&state)?;
+            let (upper, work) = (state.join("upper"), state.join("work"));
+            store::make_folder(&upper)?;
+            store::make_folder(&work)?;
+            like(&upper, &lower);
+            return Ok((Root::Overlay { lower, upper, work }, Some(Files { folder: state, _memory: None })));
+        }
         like(&base.join("upper"), &lower);
         let root = Root::Overlay { lower, upper: base.join("upper"), work: base.join("work") };
         Ok((root, Some(Files { folder, _memory: Some(memory) })))
@@ -391,6 +400,18 @@ fn output(uid: u32) -> Result<(OwnedFd, OwnedFd), Failure> {
 fn holds_upper(folder: &std::path::Path) -> bool {
     const OVERLAYFS_SUPER_MAGIC: i64 = 0x794c_7630;
     File::open(folder).is_ok_and(|f| raw::fstatfs_type(f.as_raw_fd()).is_ok_and(|kind| kind != OVERLAYFS_SUPER_MAGIC))
+}
+
+/// Whether an overlay takes its folders from a mount that is attached nowhere: Linux 6.15 and newer. Before, it is the state folder
+/// that keeps changes in memory.
+fn takes_detached(base: &std::path::Path) -> bool {
+    let option = |key: &std::ffi::CStr, name: &str| {
+        let path = std::ffi::CString::new(base.join(name).into_os_string().into_encoded_bytes());
+        path.ok().map(|value| (key.to_owned(), Some(value)))
+    };
+    let options = [(c"lowerdir", "lower"), (c"upperdir", "upper"), (c"workdir", "work")].map(|(key, name)| option(key, name));
+    let options: Vec<_> = options.into_iter().flatten().collect();
+    mount::new_fs(c"overlay", &options, 0).is_ok()
 }
 
 /// Gives the upper folder the lower one's mode and owner.

@@ -1,4 +1,5 @@
 //! podman kube play, with a storage and a containers.conf of the run's own.
+#![allow(clippy::useless_vec)] // words! makes a list that may grow.
 
 use crate::measure::timed;
 use crate::pods::cycle;

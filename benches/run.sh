@@ -8,7 +8,9 @@ here=$(cd "$(dirname "$0")" && pwd)
 absolute() { case $1 in /*) echo "$1" ;; *) echo "$PWD/$1" ;; esac; }
 PODRT=$(absolute "$1") PODRT_OCI=$(absolute "$2"); shift 2
 peer() { command -v "$1" || echo "/usr/bin/${1##*/}"; }
-CRUN=$(peer "${CRUN:-crun}") RUNC=$(peer "${RUNC:-runc}") PODMAN=$(peer "${PODMAN:-podman}")
+# On a hybrid host podman makes cgroups of version 1 for its pods, and leaves them: there it takes part only when PODMAN names it.
+if grep -q ' - cgroup ' /proc/self/mountinfo; then default_podman=not-on-a-hybrid-host; else default_podman=podman; fi
+CRUN=$(peer "${CRUN:-crun}") RUNC=$(peer "${RUNC:-runc}") PODMAN=$(peer "${PODMAN:-$default_podman}")
 target=${CARGO_TARGET_DIR:-$here/../target}
 target=$(absolute "$target")
 FIXTURES=${FIXTURES:-$here/../rootfs-fixtures/out}

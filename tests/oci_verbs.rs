@@ -248,7 +248,8 @@ fn features_name_what_is_there(t: &Test) {
     let features = json_of(t.oci(["features"]).run());
     let has = |at: &str, word: &str| features.pointer(at).unwrap().as_array().unwrap().contains(&json!(word));
     assert!(has("/mountOptions", "rro") && has("/linux/namespaces", "pid") && has("/linux/capabilities", "CAP_KILL"));
-    assert!(has("/linux/seccomp/actions", "SCMP_ACT_NOTIFY") && has("/linux/seccomp/archs", "SCMP_ARCH_X86_64"));
+    assert!(has("/linux/seccomp/actions", "SCMP_ACT_ERRNO") && has("/linux/seccomp/archs", "SCMP_ARCH_X86_64"));
+    assert!(!has("/linux/seccomp/actions", "SCMP_ACT_NOTIFY"), "refused at create, thus not claimed");
     assert_eq!(features["linux"]["cgroup"]["v2"], true);
 }
 

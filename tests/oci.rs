@@ -209,7 +209,11 @@ fn device_rules_let_a_node_be_made_but_not_opened(t: &Test) {
     assert_eq!((out.value("mknod"), out.value("/dev/kmsg2")), ("0", "EPERM"), "{out}");
     let rules =
         json!([{"allow": false, "access": "rwm"}, {"allow": true, "type": "c", "major": 1, "minor": 11, "access": "rwm"}]);
-    let allowed = payload(t, &["try-mknod", "/dev/kmsg2", "1", "11"]).set("/linux/resources/devices", rules);
+    // Where kernel.dmesg_restrict is 1 that device asks for CAP_SYSLOG besides.
+    let caps = json!(["CAP_MKNOD", "CAP_SYSLOG"]);
+    let allowed = payload(t, &["try-mknod", "/dev/kmsg2", "1", "11"])
+        .set("/linux/resources/devices", rules)
+        .set("/process/capabilities", json!({"bounding": caps, "effective": caps, "permitted": caps}));
     assert_eq!(run(t, &allowed).ok().value("/dev/kmsg2"), "0");
 }
 

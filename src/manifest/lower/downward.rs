@@ -25,4 +25,3 @@ pub const ENV_PATHS: &[&str] = &[
     "status.podIP",
     "status.podIPs",
 ];
-

@@ -1,2 +1,0 @@
-//! Processes as procfs shows them.
-#![forbid(unsafe_code)]

@@ -27,8 +27,14 @@ pub fn spawn(sandbox: &Sandbox, roots: &Roots, wait: Stage, leaf: BorrowedFd) ->
     let stage = serde_json::to_string(&wait).map_err(|e| Error::internal(e.to_string()))?;
     let program = keep::sealed_program(pause::KEEPER, pause::ELF)?;
     let (put, take) = keep::packet_pair()?;
-    let arguments: [&[u8]; 6] =
-        [pause::KEEPER.to_bytes(), b"podrt", ENTRY.as_bytes(), roots.state.as_os_str().as_bytes(), sandbox.id.as_bytes(), stage.as_bytes()];
+    let arguments: [&[u8]; 6] = [
+        pause::KEEPER.to_bytes(),
+        b"podrt",
+        ENTRY.as_bytes(),
+        roots.state.as_os_str().as_bytes(),
+        sandbox.id.as_bytes(),
+        stage.as_bytes(),
+    ];
     let strings = arguments.into_iter().map(|a| CString::new(a).map_err(|_| Error::internal("an argument holds a NUL byte")));
     let plan = Plan {
         leaf: above(leaf)?,

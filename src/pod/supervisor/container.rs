@@ -8,9 +8,9 @@ use crate::cgroup::{Cgroup, devices};
 use crate::container::{self, Birth, Bundle, ErrorKind, Extra, Join, Plan, Stdio};
 use crate::pod::config::{self, Config};
 use crate::pod::error::{Code, Error, Result};
+use crate::pod::logs;
 use crate::pod::logs::file::{Log, Rotation};
 use crate::pod::logs::ring::{Entry, Ring};
-use crate::pod::logs;
 use crate::pod::machine::{Event, Exit, StartFailure};
 use crate::pod::spec::{ContainerSpec, PodSpec};
 use crate::rootfs::Root;
@@ -133,8 +133,7 @@ impl Supervisor {
                 let id = container_id(&self.spec, &spec.name, attempt);
                 let (pid, serial) = (born.pid, event::monotonic());
                 let start = Process::of(pid).map_or(0, |p| p.start);
-                let running =
-                    Running { attempt, id, pid, pidfd: born.pidfd, start, cgroup: group, output, stdin, serial, files };
+                let running = Running { attempt, id, pid, pidfd: born.pidfd, start, cgroup: group, output, stdin, serial, files };
                 self.keep(spec, &running);
                 self.watch(slot, &running)?;
                 // For those who enter it later; not on the way of its start.

@@ -71,7 +71,9 @@ impl Keeper {
     /// Keeps `fds` under `note`. Errors: the queue is full.
     pub fn put(&self, note: &Note, fds: &[BorrowedFd]) -> Result<()> {
         let text = serde_json::to_vec(note).map_err(|e| Error::internal(e.to_string()))?;
-        socket::send(self.put.as_fd(), &text, fds).map(drop).map_err(|e| Error::internal(format!("keep fds: {e}")).with_errno(Some(e)))
+        socket::send(self.put.as_fd(), &text, fds)
+            .map(drop)
+            .map_err(|e| Error::internal(format!("keep fds: {e}")).with_errno(Some(e)))
     }
 
     /// Everything that is kept, once; what `stays` refuses is kept no longer. A packet is put again before it is taken away, so that
@@ -173,12 +175,13 @@ mod tests {
 
     fn kept(keeper: &Keeper) -> Vec<u64> {
         let mut all = Vec::new();
-        keeper.turn_over(|note, fds| {
-            assert_eq!(fds.len(), 1);
-            all.push(note.serial);
-            true
-        })
-        .unwrap();
+        keeper
+            .turn_over(|note, fds| {
+                assert_eq!(fds.len(), 1);
+                all.push(note.serial);
+                true
+            })
+            .unwrap();
         all
     }
 

@@ -192,7 +192,6 @@ impl Supervisor {
             // Its creator sees the end of the ready pipe, and takes everything back.
             return 1;
         }
-        let _ = self.save();
         let error = self.heirlooms.become_keeper(&self.arguments);
         self.warnings.push(error.message);
         super::RETRY

@@ -19,6 +19,10 @@ const BURIAL_RETRY: u64 = 10_000_000;
 impl Supervisor {
     /// Until the pod is gone. `ready` is told when the sandbox stands, and when `wait` is reached.
     pub fn run(&mut self, mut ready: ReadyPipe, wait: Stage) -> i32 {
+        if self.stands && self.keeper.is_none() {
+            // It has died in between: before anything else another, in whose keeping everything is still found.
+            return self.replace_keeper();
+        }
         match ready.is_open() {
             true => self.queue.push_back(Event::Start),
             false => self.recover(),

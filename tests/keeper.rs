@@ -204,7 +204,7 @@ fn restarts_go_on_after_the_supervisors_death_and_none_is_added(t: &Test) {
 
 fn a_killed_pause_is_a_new_sandbox_for_who_restarts_and_the_end_for_who_does_not(t: &Test) {
     for (pod, policy, phase) in [("again", "Always", "Running"), ("never", "Never", "Failed")] {
-        create(t, pod, policy, &[("app", "trap 'exit 0' TERM; while :; do sleep 0.1; done")]);
+        create(t, pod, policy, &[("app", "trap 'exit 3' TERM; while :; do sleep 0.1; done")]);
         let before = process(t, pod, "pause");
         assert!(kill(t, pod, "pause"));
         t.eventually(&format!("{pod}: another sandbox or none"), 20, || (process(t, pod, "pause") != before).then_some(()));

@@ -135,7 +135,7 @@ impl Log {
         }
     }
 
-    /// Puts the file aside as `<file>.<number>`, the oldest numbers go; the next write begins a new one.
+    /// Puts the file aside as `<file>.<number>`, whose ten digits sort by age as readers do; the oldest go; the next write begins a new one.
     fn rotate(&mut self) {
         let (Some(folder), Some(name)) = (self.path.parent(), self.path.file_name().and_then(|n| n.to_str())) else { return };
         let prefix = format!("{name}.");
@@ -144,14 +144,14 @@ impl Log {
             .unwrap_or_default();
         numbers.sort_unstable();
         let next = numbers.last().map_or(1, |n| n + 1);
-        if std::fs::rename(&self.path, folder.join(format!("{prefix}{next}"))).is_err() {
+        if std::fs::rename(&self.path, folder.join(format!("{prefix}{next:010}"))).is_err() {
             return;
         }
         self.file = None;
         numbers.push(next);
         let keep = self.rotation.files.saturating_sub(1);
         for old in &numbers[..numbers.len().saturating_sub(keep)] {
-            let _ = std::fs::remove_file(folder.join(format!("{prefix}{old}")));
+            let _ = std::fs::remove_file(folder.join(format!("{prefix}{old:010}")));
         }
     }
 
@@ -240,7 +240,7 @@ mod tests {
             write(&mut log, &format!("line {i:02}\n"));
         }
         let read = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap_or_default();
-        let now = ["0.log.3", "0.log.4", "0.log.5", "0.log.6", "0.log"].map(read);
+        let now = ["0.log.0000000003", "0.log.0000000004", "0.log.0000000005", "0.log.0000000006", "0.log"].map(read);
         assert_eq!(now, ["", "line 06\nline 07\n", "line 08\nline 09\n", "", "line 10\nline 11\n"]);
         std::fs::remove_dir_all(folder).unwrap();
     }

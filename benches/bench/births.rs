@@ -29,7 +29,7 @@ impl Sandbox {
         let pod = hierarchy.prepare(CGROUP).and_then(|p| p.child("sandbox")).map_err(text)?;
         let leaf = pod.child("pause").map_err(text)?;
         let spec = SandboxSpec { hostname: "bench".into(), ..SandboxSpec::default() };
-        Ok(Sandbox { pause: sandbox::birth(&spec, leaf.dir()).map_err(text)?, pod })
+        Ok(Sandbox { pause: sandbox::birth(&spec, leaf.dir(), &[]).map_err(text)?, pod })
     }
 }
 
@@ -102,6 +102,7 @@ impl Further<'_> {
         };
         let plan = Plan::new(&Birth {
             extra: Default::default(),
+            mounts: &[],
             id: "further",
             spec: self.spec,
             bundle: &self.bundle.path,

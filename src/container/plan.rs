@@ -31,6 +31,8 @@ pub struct Birth<'a> {
     pub cgroup: BorrowedFd<'a>,
     pub stdio: Stdio<'a>,
     pub gate: Option<Gate<'a>>,
+    /// Mounts beside config.json's: a pod's volumes and files.
+    pub mounts: &'a [rootfs::Added],
     /// Where compiled seccomp programs are kept.
     pub seccomp_cache: Option<&'a Path>,
     pub extra: Extra,
@@ -178,7 +180,7 @@ impl Plan {
             }
             false => None,
         };
-        let mut rootfs = rootfs::Plan::new(spec, birth.bundle, &birth.root, ns.base)?;
+        let mut rootfs = rootfs::Plan::new(spec, birth.bundle, &birth.root, ns.base, birth.mounts)?;
         warnings.append(&mut rootfs.warnings);
         let (slave, console) = match &birth.stdio {
             Stdio::Terminal(size) => {

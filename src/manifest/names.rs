@@ -87,6 +87,22 @@ pub fn data_key(text: &str) -> Verdict {
     if fine { Ok(()) } else { Err("at most 253 letters, digits, '-', '_' and '.', not beginning with \"..\"") }
 }
 
+/// A file's path in a volume of podrt's making: none of its own names begins it.
+pub fn volume_path(text: &str) -> Verdict {
+    let fine = !text.starts_with("..") && below(text);
+    if fine { Ok(()) } else { Err("a relative path without \"..\" parts, not beginning with \"..\"") }
+}
+
+/// A path in a volume, to be mounted in its place.
+pub fn sub_path(text: &str) -> Verdict {
+    if below(text) { Ok(()) } else { Err("a relative path without \"..\" parts") }
+}
+
+fn below(text: &str) -> bool {
+    let long = text.len() > 4095 || text.split('/').any(|part| part.len() > 255 || part == "..");
+    !text.is_empty() && !text.starts_with('/') && !text.contains('\0') && !long && text.split('/').any(|p| !matches!(p, "" | "."))
+}
+
 /// A sysctl in dots or slashes; `net/ipv4/conf/eth0.1/x` keeps the dot of a part.
 pub fn sysctl(text: &str) -> Verdict {
     let part = |p: &str| {
@@ -143,6 +159,12 @@ mod tests {
     #[test]
     fn keys_of_data_are_names_of_files_that_lead_nowhere() {
         check(data_key, &["a", "A_b.c-1", ".hidden", "a..b"], &["", ".", "..", "..data", "../x", "a/b", "a b", "a\0"]);
+    }
+
+    #[test]
+    fn paths_in_volumes_lead_nowhere_else() {
+        check(sub_path, &["a", "a/b", "..a", "a..", ".a"], &["", "/a", "..", "a/..", "../a", "a/../b", ".", "a\0"]);
+        check(volume_path, &["a", "a/b", "a..b"], &["", "/a", "..", "..data", "..a/b", "a/../b", &"a".repeat(256)]);
     }
 
     #[test]

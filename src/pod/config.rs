@@ -3,7 +3,7 @@
 
 use super::error::{Code, Error, Result};
 use super::machine::StartFailure;
-use super::spec::{ContainerSpec, LATE_POD_IP, LATE_POD_IPS, PodSpec, Seccomp, SecuritySpec};
+use super::spec::{ContainerSpec, LATE_POD_IP, LATE_POD_IPS, PodSpec, Propagation, Seccomp, SecuritySpec};
 use crate::cgroup::Limits;
 use crate::container::Bundle;
 use crate::identity::users;
@@ -91,6 +91,10 @@ pub fn merge(pod: &PodSpec, container: &ContainerSpec, bundle: &Bundle) -> Resul
     let mut linux = spec.linux().clone().unwrap_or_default();
     linux.set_resources(None);
     linux.set_cgroups_path(None);
+    if container.mounts.iter().any(|m| m.propagation == Propagation::Bidirectional) {
+        // A propagation for the whole tree would undo the mount's own.
+        linux.set_rootfs_propagation(None);
+    }
     confinement(&mut linux, container, bounding)?;
     let mounts = mounts(spec.mounts().clone().unwrap_or_default(), privileged);
     spec.set_mounts(Some(mounts?));

@@ -32,6 +32,7 @@ pub mod spec;
 pub mod status;
 pub mod supervisor;
 mod undo;
+pub mod volume;
 
 pub use control::Stage;
 pub use create::{CreateOptions, Created, create};

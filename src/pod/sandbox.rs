@@ -1,12 +1,13 @@
 //! A sandbox's birth: pause, with the pod's namespaces and its private mount namespace.
 //!
 //! The base mount namespace holds three mounts, all of the pod's own: `/` (a small read-only tmpfs with the pause program), the
-//! shared `/shm` and the message queues of the pod's IPC namespace. Containers are cloned from it, so their birth copies those
+//! shared `/shm` and the message queues of the pod's IPC namespace; and what the pod's volumes keep in memory. Containers are cloned from it, so their birth copies those
 //! three and nothing of the host's tree.
 
 use super::error::{Code, Error, Result};
 use super::pause;
 use super::spec::SandboxSpec;
+use super::volume::Tree;
 use crate::store::{self, Process};
 use crate::sys::clone::{self, Memory};
 use crate::sys::errno::{Call, Errno};
@@ -52,11 +53,12 @@ pub fn namespaces(spec: &SandboxSpec) -> i32 {
     flags
 }
 
-/// Clones pause into `cgroup`, a leaf. On failure nothing is left of it.
-pub fn birth(spec: &SandboxSpec, cgroup: BorrowedFd) -> Result<Pause> {
+/// Clones pause into `cgroup`, a leaf, with `trees` in its mount namespace. On failure nothing is left of it.
+pub fn birth(spec: &SandboxSpec, cgroup: BorrowedFd, trees: &[Tree]) -> Result<Pause> {
     let joins = namespaces(spec);
     fault::point("create.sandbox.plan")?;
-    let root = base(pause::ELF)?;
+    let root = base(pause::ELF, trees)?;
+    let place = |t: &Tree| Ok((t.mount.as_raw_fd(), c(format!("/{}", t.path))?));
     let shm = shm(spec)?;
     let (proc, sysctls) = sysctls(spec, joins)?;
     let plan = Plan {
@@ -66,6 +68,7 @@ pub fn birth(spec: &SandboxSpec, cgroup: BorrowedFd) -> Result<Pause> {
         proc: proc.as_ref().map_or(-1, |p| p.as_raw_fd()),
         hostname: spec.hostname.clone().into_bytes(),
         sysctls,
+        trees: trees.iter().map(place).collect::<Result<_>>()?,
         argv: raw::Vector::new(vec![pause::PAUSE.to_owned()]),
         envp: raw::Vector::new(Vec::new()),
         step: AtomicUsize::new(0),
@@ -102,12 +105,20 @@ fn c(text: impl Into<Vec<u8>>) -> Result<CString> {
 }
 
 /// The root of the base namespace: detached, filled, then read-only, so that nobody can write to pause through /proc/PID/exe.
-fn base(program: &[u8]) -> Result<OwnedFd> {
+fn base(program: &[u8], trees: &[Tree]) -> Result<OwnedFd> {
     let options = [(c("size")?, Some(c("64k")?)), (c("mode")?, Some(c("755")?))];
     let root = mount::new_fs(c"tmpfs", &options, (mount::MOUNT_ATTR_NOSUID | mount::MOUNT_ATTR_NODEV) as u32)?;
     let at = root.as_raw_fd();
     for folder in [SHM, MQUEUE] {
         raw::mkdirat(at, relative(folder), 0o755).call(|| format!("mkdirat(base, {})", folder.to_string_lossy()))?;
+    }
+    // The mount points of `a/b` are `a` and `a/b`.
+    let parts = |path: &'_ str| path.match_indices('/').map(|(i, _)| i).chain([path.len()]).collect::<Vec<_>>();
+    for (path, end) in trees.iter().flat_map(|t| parts(&t.path).into_iter().map(|end| (&t.path, end))) {
+        match raw::mkdirat(at, &c(&path[..end])?, 0o755) {
+            Ok(()) | Err(Errno::EEXIST) => {}
+            Err(e) => return Err(e).call(|| format!("mkdirat(base, {path})")).map_err(Into::into),
+        }
     }
     let file = raw::openat(at, relative(PROGRAM), libc::O_WRONLY | libc::O_CREAT | libc::O_EXCL, 0o555)
         .call(|| "openat(base, pause)".into())?;
@@ -205,6 +216,7 @@ struct Plan {
     proc: Fd,
     hostname: Vec<u8>,
     sysctls: Sysctls,
+    trees: Vec<(Fd, CString)>,
     argv: raw::Vector,
     envp: raw::Vector,
     // What failed, written by the child on this same memory before it ends.
@@ -213,8 +225,8 @@ struct Plan {
     errno: AtomicI32,
 }
 
-/// The child's steps, in order; the number is the index.
-const STEPS: [&str; 12] = [
+/// The child's steps; the number is the index.
+const STEPS: [&str; 13] = [
     "close_range(3, CLOEXEC)",
     "setsid",
     "mount(/, private)",
@@ -227,6 +239,7 @@ const STEPS: [&str; 12] = [
     "sethostname",
     "sysctl",
     "execve(/pause)",
+    "move_mount(volume)",
 ];
 
 impl Plan {
@@ -276,6 +289,10 @@ fn walk(plan: &Plan) -> Res {
     raw::chdir(c"/")?;
     at(6);
     raw::move_mount(plan.shm, c"", raw::CWD, SHM, mount::MOVE_MOUNT_F_EMPTY_PATH)?;
+    at(12);
+    for (fd, path) in &plan.trees {
+        raw::move_mount(*fd, c"", raw::CWD, path, mount::MOVE_MOUNT_F_EMPTY_PATH)?;
+    }
     at(7);
     // Made here: a mount of mqueue belongs to the IPC namespace of its maker.
     let fs = raw::fsopen(c"mqueue")?;

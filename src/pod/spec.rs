@@ -40,6 +40,11 @@ pub struct PodSpec {
     pub soft_limits: Limits,
     pub init_containers: Vec<ContainerSpec>,
     pub containers: Vec<ContainerSpec>,
+    #[serde(default)]
+    pub volumes: Vec<VolumeSpec>,
+    /// spec.securityContext.fsGroup: the group of the volumes that podrt makes.
+    #[serde(default)]
+    pub fs_group: Option<u32>,
     /// `--missing-controllers=warn`: a limit whose controller is missing warns, and does not fail.
     pub missing_controllers_warn: bool,
 }
@@ -101,7 +106,91 @@ pub struct ContainerSpec {
     pub tty: bool,
     /// Annotation `podrt.io/rootfs: direct`: the bundle's rootfs itself, with no overlay.
     pub rootfs_direct: bool,
+    #[serde(default)]
+    pub mounts: Vec<MountSpec>,
     pub termination_message_path: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct VolumeSpec {
+    pub name: String,
+    pub source: VolumeSource,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum VolumeSource {
+    /// A folder under the data root, new for each pod.
+    EmptyDir,
+    /// A tmpfs of `size` bytes; None is the kernel's default, half of the memory.
+    Memory {
+        size: Option<u64>,
+    },
+    HostPath {
+        path: PathBuf,
+        kind: HostPathKind,
+    },
+    /// configMap, secret, downwardAPI, projected: files on a tmpfs of the pod's.
+    Files {
+        files: Vec<VolumeFile>,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum HostPathKind {
+    Any,
+    DirectoryOrCreate,
+    Directory,
+    FileOrCreate,
+    File,
+    Socket,
+    CharDevice,
+    BlockDevice,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct VolumeFile {
+    /// Relative, without `..` parts, not beginning with `..`.
+    pub path: String,
+    /// Permission bits.
+    pub mode: u32,
+    pub content: Content,
+}
+
+/// A file's bytes; as text where they are UTF-8, which JSON keeps shorter.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Content {
+    Text(String),
+    Bytes(Vec<u8>),
+}
+
+impl Content {
+    pub fn bytes(&self) -> &[u8] {
+        match self {
+            Content::Text(text) => text.as_bytes(),
+            Content::Bytes(bytes) => bytes,
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MountSpec {
+    /// The volume's name.
+    pub volume: String,
+    /// In the container, absolute.
+    pub path: PathBuf,
+    pub read_only: bool,
+    pub recursive_read_only: bool,
+    pub propagation: Propagation,
+    /// Relative, without `..` parts; expanded.
+    pub sub_path: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Propagation {
+    None,
+    HostToContainer,
+    Bidirectional,
 }
 
 /// spec.securityContext and containers[].securityContext, merged; None leaves config.json's value.

@@ -171,8 +171,8 @@ fn mount(root: Fd, base: Option<Fd>, op: &MountOp, i: usize) -> Result<(), Fail>
             made = Close(new_fs(fstype, options, *attrs).at(Step::MountSource, i)?);
             made.0
         }
-        Source::Base { path, attrs } => {
-            made = Close(base_mount(base, path, attrs).at(Step::MountSource, i)?);
+        Source::Base { path, beneath, attrs } => {
+            made = Close(base_mount(base, path, beneath.as_deref(), attrs).at(Step::MountSource, i)?);
             made.0
         }
     };
@@ -197,8 +197,18 @@ pub fn new_fs(fstype: &CStr, options: &[(std::ffi::CString, Option<std::ffi::CSt
     raw::fsmount(fs.0, attrs)
 }
 
-fn base_mount(base: Option<Fd>, path: &CStr, attrs: &MountAttr) -> Res<Fd> {
-    let fd = raw::open_tree(base.unwrap_or(CWD), path, OPEN_TREE_CLONE)?;
+fn base_mount(base: Option<Fd>, path: &CStr, beneath: Option<&CStr>, attrs: &MountAttr) -> Res<Fd> {
+    let base = base.unwrap_or(CWD);
+    let fd = match beneath {
+        None => raw::open_tree(base, path, OPEN_TREE_CLONE)?,
+        Some(sub) => {
+            // What a container may have put there is followed as far as it stays beneath (CVE-2017-1002101), and used by the fd
+            // that it was found as (CVE-2021-25741).
+            let top = Close(raw::openat(base, path, libc::O_PATH | libc::O_DIRECTORY, 0)?);
+            let found = Close(resolve::open_beneath(top.0, sub)?);
+            raw::open_tree(found.0, c"", OPEN_TREE_CLONE | AT_EMPTY_PATH)?
+        }
+    };
     if *attrs != MountAttr::default()
         && let Err(e) = set_attr_at(fd, attrs, false)
     {

@@ -10,7 +10,7 @@ pub mod options;
 pub mod plan;
 pub mod resolve;
 
-pub use plan::{Base, Plan, Root};
+pub use plan::{Added, Base, Plan, Root};
 
 /// What cannot be planned: one line that names the field of config.json.
 #[derive(Debug, Clone, thiserror::Error)]

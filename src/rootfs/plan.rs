@@ -42,8 +42,50 @@ pub enum Source {
     Tree(OwnedFd),
     /// A new file system, made in the child's namespaces.
     New { fstype: CString, options: Vec<(CString, Option<CString>)>, attrs: u32 },
-    /// A mount of the pod's base namespace, by its path below that root.
-    Base { path: &'static CStr, attrs: MountAttr },
+    /// A mount of the pod's base namespace, or a part of one: by its path below that root, and by what lies beneath it, which is
+    /// the containers' own and leads nowhere else.
+    Base { path: CString, beneath: Option<CString>, attrs: MountAttr },
+}
+
+/// A mount that config.json does not name: what a pod adds. It replaces config.json's at the same place.
+#[derive(Debug)]
+pub struct Added {
+    /// Absolute.
+    pub destination: PathBuf,
+    pub source: Source,
+    pub kind: Kind,
+    /// (MS_* propagation, recursive), set once it is in place.
+    pub propagation: Vec<(u64, bool)>,
+    /// For messages: `/data (volume cache)`.
+    pub words: String,
+}
+
+impl Added {
+    fn op(&self, i: usize) -> Result<MountOp, Error> {
+        let field = format!("volumeMounts[{i}].mountPath");
+        let at = clean(&self.destination);
+        if at == Path::new("/") {
+            return Err(Error::invalid(field, "is the root itself"));
+        }
+        check_proc(&at, "bind", None, &field)?;
+        let source = match &self.source {
+            Source::Tree(fd) => Source::Tree(fd.try_clone().map_err(|e| Error::invalid(&field, e.to_string()))?),
+            Source::New { fstype, options, attrs } => {
+                Source::New { fstype: fstype.clone(), options: options.clone(), attrs: *attrs }
+            }
+            Source::Base { path, beneath, attrs } => Source::Base { path: path.clone(), beneath: beneath.clone(), attrs: *attrs },
+        };
+        Ok(MountOp {
+            source,
+            target: relative(&at, &field)?,
+            kind: self.kind,
+            walk: Walk::default(),
+            propagation: self.propagation.clone(),
+            is_proc: false,
+            copy_up: false,
+            words: self.words.clone(),
+        })
+    }
 }
 
 #[derive(Debug)]
@@ -111,7 +153,7 @@ const LINKS: &[(&CStr, &CStr)] = &[
 
 impl Plan {
     /// Reads `spec` and opens what it names on the host. Nothing is mounted yet: an error leaves nothing behind.
-    pub fn new(spec: &Spec, bundle: &Path, root: &Root, base: Base) -> Result<Plan, Error> {
+    pub fn new(spec: &Spec, bundle: &Path, root: &Root, base: Base, added: &[Added]) -> Result<Plan, Error> {
         let linux = spec.linux().as_ref();
         let mut warnings = Vec::new();
         let declared = linux.and_then(|l| l.rootfs_propagation().as_deref()).filter(|p| !p.is_empty());
@@ -126,13 +168,25 @@ impl Plan {
         };
         let keeps_peers = root_propagation.is_some_and(|(kind, _)| kind == libc::MS_SHARED);
         let mut mounts = Vec::new();
-        for (i, m) in spec.mounts().iter().flatten().enumerate() {
+        let covers = |m: &Mount| added.iter().any(|e| clean(&e.destination) == clean(m.destination()));
+        let mut places = Vec::new();
+        for (i, m) in spec.mounts().iter().flatten().enumerate().filter(|(_, m)| !covers(m)) {
             mounts.push(mount_op(i, m, bundle, base, keeps_peers, &mut warnings)?);
+            places.push(clean(m.destination()));
         }
-        let own_dev = !spec.mounts().iter().flatten().any(|m| {
-            clean(m.destination()) == Path::new("/dev")
-                && Options::parse(m.options().as_deref().unwrap_or_default()).is_ok_and(|o| o.bind)
-        });
+        for (i, more) in added.iter().enumerate() {
+            // Before the first that lies inside it, which it would hide.
+            let at = clean(&more.destination);
+            let place = places.iter().position(|p| p.starts_with(&at)).unwrap_or(places.len());
+            mounts.insert(place, more.op(i)?);
+            places.insert(place, at);
+        }
+        let covered_dev = added.iter().any(|e| clean(&e.destination) == Path::new("/dev"));
+        let own_dev = !covered_dev
+            && !spec.mounts().iter().flatten().any(|m| {
+                clean(m.destination()) == Path::new("/dev")
+                    && Options::parse(m.options().as_deref().unwrap_or_default()).is_ok_and(|o| o.bind)
+            });
         let console = spec.process().as_ref().and_then(|p| p.terminal()).unwrap_or(false);
         let paths = |list: Option<&Vec<String>>, field: &str| -> Result<Vec<CString>, Error> {
             let each = |(i, p): (usize, &String)| {
@@ -309,7 +363,7 @@ fn mount_op(
     let target = relative(&at, &format!("{field}.destination"))?;
 
     let mut op = MountOp {
-        source: Source::Base { path: SHM, attrs: MountAttr::default() },
+        source: Source::Base { path: SHM.into(), beneath: None, attrs: MountAttr::default() },
         target,
         kind: Kind::Dir,
         walk,
@@ -336,7 +390,7 @@ fn mount_op(
     };
     if let Some(path) = shared {
         op.words = format!("{} (the pod's {})", at.display(), path.to_string_lossy());
-        op.source = Source::Base { path, attrs: MountAttr { propagation: 0, ..parsed.attr } };
+        op.source = Source::Base { path: path.into(), beneath: None, attrs: MountAttr { propagation: 0, ..parsed.attr } };
         return Ok(op);
     }
     op.words = format!("{} ({fstype})", at.display());

@@ -33,6 +33,13 @@ pub fn open(root: Fd, path: &CStr, walk: Walk) -> Res<Fd> {
     retry(|| raw::openat2(root, path, libc::O_PATH, 0, walk.resolve()))
 }
 
+/// An `O_PATH` fd of `path` below `dir`; EXDEV where it would lead out, over another mount included.
+pub fn open_beneath(dir: Fd, path: &CStr) -> Res<Fd> {
+    const RESOLVE_NO_XDEV: u64 = 0x01;
+    const RESOLVE_BENEATH: u64 = 0x08;
+    retry(|| raw::openat2(dir, path, libc::O_PATH, 0, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV))
+}
+
 /// openat2 says EAGAIN when a rename elsewhere raced with a `..`; the kernel asks for another try.
 fn retry(mut f: impl FnMut() -> Res<Fd>) -> Res<Fd> {
     for _ in 0..128 {

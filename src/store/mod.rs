@@ -17,6 +17,7 @@ pub mod intent;
 pub mod lock;
 mod names;
 pub mod process;
+pub mod removal;
 mod sandbox;
 
 pub use intent::Intent;
@@ -24,8 +25,9 @@ pub use process::Process;
 pub use sandbox::{Draft, Sandbox};
 
 use crate::sys;
-use crate::sys::errno::Call;
+use crate::sys::errno::{Call, Errno};
 use serde::{Deserialize, Serialize};
+use std::os::fd::AsFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
@@ -174,11 +176,20 @@ pub fn check_name(what: &'static str, value: &str, max: usize) -> Result<()> {
     Err(Error::Name { what, value: value.chars().take(80).collect(), problem })
 }
 
-/// Removes a tree; what is not there is fine. Symbolic links are removed, never followed.
+/// Removes a tree; what is not there is fine. Symbolic links are removed, never followed; a mount in it is left, and is an error.
 pub fn remove_tree(path: &Path) -> Result<()> {
-    match std::fs::remove_dir_all(path) {
+    let said = || format!("remove {}", path.display());
+    let c = crate::sys::mount::c_path(path)?;
+    match crate::sys::fs::open(&c, libc::O_RDONLY | libc::O_DIRECTORY | libc::O_NOFOLLOW) {
+        Err(e) if e.errno == Errno::ENOENT => return Ok(()),
+        // A file, or a link.
+        Err(e) if matches!(e.errno, Errno::ENOTDIR | Errno::ELOOP) => return Ok(std::fs::remove_file(path).call(said)?),
+        Err(e) => return Err(e.into()),
+        Ok(folder) => removal::empty(folder.as_fd()).call(said)?,
+    }
+    match std::fs::remove_dir(path) {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        other => Ok(other.call(|| format!("remove {}", path.display()))?),
+        other => Ok(other.call(said)?),
     }
 }
 

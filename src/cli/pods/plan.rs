@@ -95,13 +95,14 @@ fn tree(
     root: std::path::PathBuf,
 ) -> std::result::Result<Vec<String>, rootfs::Error> {
     // The writable layer does not exist yet; what is mounted is the same on the lower one.
-    let plan = rootfs::Plan::new(config, &bundle.path, &rootfs::plan::Root::Direct(root), rootfs::plan::Base::Pod)?;
+    let plan = rootfs::Plan::new(config, &bundle.path, &rootfs::plan::Root::Direct(root), rootfs::plan::Base::Pod, &[])?;
     let mut steps = vec![match container.rootfs_direct {
         true => "root: the bundle's rootfs".to_string(),
         false => "root: an overlay, new for each attempt, on the bundle's rootfs".to_string(),
     }];
     let path = |p: &CString| format!("/{}", p.to_string_lossy());
     steps.extend(plan.mounts.iter().map(|m| format!("mount {}", m.words)));
+    steps.extend(container.mounts.iter().map(|m| format!("mount {} (volume {})", m.path.display(), m.volume)));
     steps.extend(plan.nodes.iter().map(|n| {
         let (major, minor) = (libc::major(n.dev), libc::minor(n.dev));
         format!("node {} ({major}:{minor}, mode {:04o}, owner {}:{})", path(&n.path), n.mode & 0o7777, n.uid, n.gid)

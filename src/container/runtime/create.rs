@@ -226,6 +226,7 @@ impl<'a> Creation<'a> {
         };
         let record = &self.record;
         let plan = Plan::new(&Birth {
+            mounts: &[],
             id: options.id,
             spec: &self.bundle.spec,
             bundle: &self.bundle.path,

@@ -26,7 +26,6 @@ pub const ENV_PATHS: &[&str] = &[
     "status.podIPs",
 ];
 
-#[cfg(test)]
 pub const VOLUME_PATHS: &[&str] = &[
     "metadata.name",
     "metadata.namespace",

@@ -4,6 +4,7 @@ pub mod downward;
 mod env;
 mod limits;
 mod security;
+mod volumes;
 
 use super::annotations;
 use super::data::{Data, Store};
@@ -80,15 +81,20 @@ pub fn pod(pod: &Pod, host: &Host<'_>, refs: &mut Refs<'_>) -> PodSpec {
     let plan = limits::Plan::of(pod, &spec, host.memory);
     let direct = annotation(pod, annotations::ROOTFS) == Some("direct");
     let mut lower = |list: &str, i: usize, c: &k8s::Container| {
-        let env = env::lower(c, &spec, &format!("spec.{list}[{i}]"), host, refs);
-        container(c, &spec, &plan, direct, host.folder, env)
+        let at = format!("spec.{list}[{i}]");
+        let env = env::lower(c, &spec, &at, host, refs);
+        let mounts = volumes::mounts(c, &env, &at, refs);
+        ContainerSpec { mounts, ..container(c, &spec, &plan, direct, host.folder, env) }
     };
     let init = spec.init_containers.iter().flatten().enumerate();
     let init_containers = init.map(|(i, c)| lower("initContainers", i, c)).collect();
     let containers = spec.containers.iter().enumerate().map(|(i, c)| lower("containers", i, c)).collect();
     let (limits, soft_limits) = plan.pod();
+    let volumes = volumes::volumes(&spec, host, refs);
     PodSpec {
         schema: SCHEMA,
+        volumes,
+        fs_group: spec.security_context.as_ref().and_then(|c| c.fs_group).and_then(|g| g.try_into().ok()),
         namespace: meta.namespace.clone().unwrap_or_default(),
         uid: meta.uid.clone().unwrap_or_default(),
         created: meta.creation_timestamp.as_ref().map(|t| t.0.to_string()).unwrap_or_default(),
@@ -171,6 +177,7 @@ fn container(
         stdin_once: c.stdin_once == Some(true),
         tty: c.tty == Some(true),
         rootfs_direct: direct,
+        mounts: Vec::new(),
         termination_message_path: c.termination_message_path.clone().unwrap_or_default(),
         env,
     }

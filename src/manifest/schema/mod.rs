@@ -5,6 +5,7 @@
 mod data;
 mod pod;
 mod scheduling;
+mod volumes;
 
 pub use data::{CONFIG_MAP, SECRET};
 pub use pod::{META, POD};

@@ -2,6 +2,7 @@
 
 use super::data::{ENV_FROM, VALUE_FROM};
 use super::scheduling::{AFFINITY, TOLERATION, TOPOLOGY_SPREAD};
+use super::volumes::{MOUNT, VOLUME};
 use super::{Field, Ty, field, later, server};
 
 const TEXTS: Ty = Ty::Map(&Ty::Str);
@@ -63,7 +64,7 @@ pub(super) const POD_SPEC: &[Field] = &[
     field("shareProcessNamespace", Ty::Bool),
     field("securityContext", Ty::Obj(POD_SECURITY)),
     field("resources", Ty::Obj(RESOURCES)),
-    later("volumes"),
+    field("volumes", Ty::List(&Ty::Obj(VOLUME))),
     later("hostAliases"),
     later("dnsConfig"),
     field("dnsPolicy", Ty::Word(&["ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"])),
@@ -105,7 +106,7 @@ pub(super) const CONTAINER: &[Field] = &[
     field("resizePolicy", Ty::List(&Ty::Obj(RESIZE))).warned("containers are not resized in place yet"),
     field("restartPolicy", Ty::Word(&["Always", "OnFailure", "Never"])),
     later("restartPolicyRules"),
-    later("volumeMounts"),
+    field("volumeMounts", Ty::List(&Ty::Obj(MOUNT))),
     later("volumeDevices"),
     later("livenessProbe"),
     later("readinessProbe"),

@@ -2,7 +2,7 @@
 
 use super::super::error::quoted;
 use super::super::names;
-use super::{Check, env, resources, security};
+use super::{Check, env, resources, security, volumes};
 use k8s_openapi::api::core::v1::{Container, PodSpec};
 
 /// What an image is written as in this version.
@@ -13,6 +13,7 @@ pub fn check(check: &mut Check<'_, '_, '_>, spec: &PodSpec, container: &Containe
     image(check, container.image.as_deref().unwrap_or_default(), &format!("{at}.image"));
     strings(check, container, at);
     env::check(check, spec, container, at);
+    volumes::check_container(check, spec, container, at);
     ports(check, spec, container, at);
     if container.stdin_once == Some(true) && container.stdin != Some(true) {
         check.warn(&format!("{at}.stdinOnce"), "no effect: stdin is not true");

@@ -8,6 +8,7 @@ mod meta;
 mod resources;
 mod security;
 mod spec;
+mod volumes;
 
 pub use container::BUNDLE;
 pub use security::capability;
@@ -16,6 +17,11 @@ use super::error::quoted;
 use super::node::Node;
 use super::walk::Findings;
 use k8s_openapi::api::core::v1::Pod;
+
+/// A volume's defaultMode: 0644 where there is none.
+pub fn volume_default_mode(mode: Option<i32>) -> u32 {
+    mode.and_then(|m| u32::try_from(m).ok()).unwrap_or(0o644)
+}
 
 /// What the caller allows beyond Kubernetes' defaults.
 #[derive(Debug, Clone, Default)]

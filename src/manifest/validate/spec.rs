@@ -2,7 +2,7 @@
 
 use super::super::names;
 use super::super::resources::all_containers;
-use super::{Check, container, resources, security};
+use super::{Check, container, resources, security, volumes};
 use k8s_openapi::api::core::v1::{Container, PodSpec};
 
 /// Containers of one pod, of both kinds. Kubernetes has no bound but the size of an object; a host has.
@@ -35,6 +35,7 @@ pub fn check(check: &mut Check<'_, '_, '_>, spec: &PodSpec) {
     ports(check, &spec.containers, "containers");
     numbers(check, spec);
     sharing(check, spec);
+    volumes::check_pod(check, spec);
     security::check_pod(check, spec);
     resources::check_pod(check, spec);
 }

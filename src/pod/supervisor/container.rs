@@ -10,6 +10,7 @@ use crate::pod::error::{Code, Error, Result};
 use crate::pod::logs::{self, file::Log};
 use crate::pod::machine::{Event, Exit, StartFailure};
 use crate::pod::spec::{ContainerSpec, PodSpec};
+use crate::pod::volume;
 use crate::rootfs::Root;
 use crate::store::{self, atomic};
 use crate::sys::errno::Call;
@@ -209,6 +210,8 @@ impl Supervisor {
                 true => Stdio::Terminal(None),
                 false => Stdio::Fds([stdin_read.as_fd(), out.as_fd(), err.as_fd()]),
             };
+            fault::point("start.volumes")?;
+            let mounts = volume::mounts(&self.spec, spec, &self.intent.data, pause)?;
             fault::point("start.plan")?;
             let plan = Plan::new(&Birth {
                 extra: Extra::default(),
@@ -220,6 +223,7 @@ impl Supervisor {
                 cgroup: group.dir(),
                 stdio,
                 gate: None,
+                mounts: &mounts,
                 seccomp_cache: Some(&cache),
             })?;
             fault::point("start.birth")?;

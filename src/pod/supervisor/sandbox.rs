@@ -4,7 +4,7 @@ use super::state::{PAUSE, Supervisor};
 use crate::cgroup::Cgroup;
 use crate::pod::error::{Code, Error, Result, Step};
 use crate::pod::machine::Event;
-use crate::pod::sandbox;
+use crate::pod::{sandbox, volume};
 use crate::store::intent;
 use crate::sys::event::EPOLLIN;
 use crate::sys::{fault, process};
@@ -75,7 +75,8 @@ impl Supervisor {
         fault::point("create.pause.cgroup")?;
         let leaf = group.child(LEAF)?;
         fault::point("create.pause")?;
-        let pause = sandbox::birth(&self.spec.sandbox, leaf.dir()).step("create.pause")?;
+        let trees = volume::prepare(&self.spec, &self.intent.data).step("create.volumes")?;
+        let pause = sandbox::birth(&self.spec.sandbox, leaf.dir(), &trees).step("create.pause")?;
         self.intent.pause = Some(intent::Pause { process: pause.process.clone(), namespaces: pause.namespaces.clone() });
         let noted = fault::point("create.pause.intent")
             .map_err(Error::from)

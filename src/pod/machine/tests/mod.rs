@@ -31,6 +31,7 @@ pub(super) fn container(name: &str) -> ContainerSpec {
         stdin_once: false,
         tty: false,
         rootfs_direct: false,
+        mounts: Vec::new(),
         termination_message_path: "/dev/termination-log".into(),
     }
 }
@@ -58,6 +59,8 @@ pub(super) fn spec(policy: RestartPolicy, inits: &str, apps: &str) -> PodSpec {
         init_containers: inits.split_whitespace().map(init).collect(),
         containers: apps.split_whitespace().map(container).collect(),
         missing_controllers_warn: false,
+        volumes: Vec::new(),
+        fs_group: None,
     }
 }
 

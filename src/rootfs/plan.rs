@@ -56,6 +56,8 @@ pub struct Added {
     pub kind: Kind,
     /// (MS_* propagation, recursive), set once it is in place.
     pub propagation: Vec<(u64, bool)>,
+    /// A link at the destination that leads nowhere gives way to the mount point, on a root that is the container's alone.
+    pub replaces_link: bool,
     /// For messages: `/data (volume cache)`.
     pub words: String,
 }
@@ -83,6 +85,7 @@ impl Added {
             propagation: self.propagation.clone(),
             is_proc: false,
             copy_up: false,
+            replaces_link: self.replaces_link,
             words: self.words.clone(),
         })
     }
@@ -101,6 +104,7 @@ pub struct MountOp {
     pub is_proc: bool,
     /// A tmpfs that begins with the rootfs's content: made and filled once the root is open.
     pub copy_up: bool,
+    pub replaces_link: bool,
     /// For the parent's message: `/data (bind from /srv/data)`.
     pub words: String,
 }
@@ -370,6 +374,7 @@ fn mount_op(
         propagation: parsed.propagation.clone(),
         is_proc,
         copy_up: parsed.copy_up,
+        replaces_link: false,
         words: at.display().to_string(),
     };
     if parsed.bind || fstype == "bind" {

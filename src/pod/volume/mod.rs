@@ -10,7 +10,9 @@
 //! What is kept in memory hangs on pause, which outlives every supervisor, and is never visible in the host's mount namespace.
 //! A pod's tmpfs goes with its sandbox; files are written anew for the next one.
 
+pub mod etc;
 pub mod hostpath;
+pub mod message;
 pub mod payload;
 pub mod subpath;
 
@@ -33,6 +35,9 @@ const FOLDER: &str = ".volumes";
 /// In the base mount namespace: the pod's tmpfs, and the tmpfs of each emptyDir of Memory by its number.
 const FILES: &str = "pod";
 const MEMORY: &str = "memory";
+/// On the pod's tmpfs, beside its volumes.
+const ETC: &str = "etc";
+const MESSAGES: &str = "message";
 
 /// A detached mount that pause puts into its namespace.
 #[derive(Debug)]
@@ -49,7 +54,12 @@ fn text(text: impl Into<Vec<u8>>) -> Result<CString> {
 /// Makes what a new sandbox needs: folders that are not there yet, and the mounts for pause. `data` is the sandbox's data folder.
 pub fn prepare(pod: &PodSpec, data: &Path) -> Result<Vec<Tree>> {
     let mut trees = Vec::new();
-    let mut files = None;
+    let files = tmpfs(Some(room(pod)), 0o700)?;
+    for folder in [ETC, MESSAGES] {
+        raw::mkdirat(files.as_raw_fd(), &text(folder)?, 0o755).call(|| format!("mkdirat({folder})"))?;
+    }
+    let folder = fs::open_at(files.as_fd(), &text(ETC)?, libc::O_RDONLY | libc::O_DIRECTORY, fs::RESOLVE_BENEATH)?;
+    write_etc(folder.as_fd(), pod, &[])?;
     for (i, volume) in pod.volumes.iter().enumerate() {
         let made = || -> Result<()> {
             match &volume.source {
@@ -63,13 +73,9 @@ pub fn prepare(pod: &PodSpec, data: &Path) -> Result<Vec<Tree>> {
                     trees.push(Tree { path: format!("{MEMORY}/{i}"), mount });
                 }
                 VolumeSource::Files { files: list } => {
-                    let mount = match &mut files {
-                        Some(mount) => mount,
-                        empty => empty.insert(tmpfs(Some(room(pod)), 0o700)?),
-                    };
                     let name = text(i.to_string())?;
-                    raw::mkdirat(mount.as_raw_fd(), &name, 0o755).call(|| "mkdirat(volume)".into())?;
-                    let dir = fs::open_at(mount.as_fd(), &name, libc::O_RDONLY | libc::O_DIRECTORY, fs::RESOLVE_BENEATH)?;
+                    raw::mkdirat(files.as_raw_fd(), &name, 0o755).call(|| "mkdirat(volume)".into())?;
+                    let dir = fs::open_at(files.as_fd(), &name, libc::O_RDONLY | libc::O_DIRECTORY, fs::RESOLVE_BENEATH)?;
                     payload::write(dir.as_fd(), list, pod.fs_group)?;
                 }
             }
@@ -78,8 +84,32 @@ pub fn prepare(pod: &PodSpec, data: &Path) -> Result<Vec<Tree>> {
         let mut made = made;
         made().map_err(|e| e.context(format!("volume {}", volume.name)))?;
     }
-    trees.extend(files.map(|mount| Tree { path: FILES.into(), mount }));
+    trees.push(Tree { path: FILES.into(), mount: files });
     Ok(trees)
+}
+
+/// Writes the pod's [`etc`] files, in place: containers have them mounted. `ips` as in [`etc::content`].
+pub fn write_etc(folder: BorrowedFd, pod: &PodSpec, ips: &[String]) -> Result<()> {
+    let host = etc::Host::read(pod.sandbox.host_network);
+    for (name, content) in etc::NAMES.into_iter().zip(etc::content(&pod.sandbox, ips, &host)) {
+        let flags = libc::O_WRONLY | libc::O_CREAT | libc::O_TRUNC | libc::O_NOFOLLOW;
+        let fd = raw::openat(folder.as_raw_fd(), &text(name)?, flags, 0o644).call(|| format!("openat({name})"))?;
+        let written = raw::write(fd, content.as_bytes()).and_then(|_| raw::fchmod(fd, 0o644));
+        raw::close(fd);
+        written.call(|| format!("write({name})"))?;
+    }
+    Ok(())
+}
+
+/// What an ended container says of its end: its message, or, where that is empty, it failed and the log may stand in, the log's end.
+pub fn termination_message(pod: &PodSpec, container: &ContainerSpec, pause: Option<&Pause>, failed: bool, log: &Path) -> String {
+    let slot = pod.all_containers().position(|c| c.name == container.name).and_then(|i| text(i.to_string()).ok());
+    let file = pause.and_then(|p| in_sandbox(p, &format!("{FILES}/{MESSAGES}")).ok());
+    let message = file.zip(slot).and_then(|(folder, name)| message::read(folder.as_fd(), &name)).unwrap_or_default();
+    match message.is_empty() && failed && container.message_from_log {
+        true => message::from_log(log).unwrap_or_default(),
+        false => message,
+    }
 }
 
 /// Bytes for the files of all volumes, twice: an update is written beside what it replaces.
@@ -89,7 +119,7 @@ fn room(pod: &PodSpec) -> u64 {
         VolumeSource::Files { files } => Some(files.iter().map(|f| f.content.bytes().len() as u64 / PAGE + 1).sum::<u64>()),
         _ => None,
     });
-    2 * PAGE * files.sum::<u64>() + (64 << 10)
+    2 * PAGE * files.sum::<u64>() + (256 << 10)
 }
 
 fn smaller(size: Option<u64>, memory: Option<i64>) -> Option<u64> {
@@ -130,7 +160,33 @@ fn empty_dir(folder: &Path, name: &str, group: Option<u32>) -> Result<()> {
 pub fn mounts(pod: &PodSpec, container: &ContainerSpec, data: &Path, pause: &Pause) -> Result<Vec<Added>> {
     let mut list: Vec<&MountSpec> = container.mounts.iter().collect();
     list.sort_by_key(|m| m.path.components().count());
-    list.into_iter().map(|m| one(pod, m, data, pause).map_err(|e| e.context(format!("volume {}", m.volume)))).collect()
+    let each = |m: &MountSpec| one(pod, m, data, pause).map_err(|e| e.context(format!("volume {}", m.volume)));
+    let mut out: Vec<Added> = list.into_iter().map(each).collect::<Result<_>>()?;
+    // What the container mounts itself at such a place is its own wish.
+    let mut file = |destination: PathBuf, path: String, read_only: bool| -> Result<()> {
+        if !container.mounts.iter().any(|m| crate::rootfs::plan::clean(&m.path) == crate::rootfs::plan::clean(&destination)) {
+            let attrs = MountAttr { attr_set: if read_only { MOUNT_ATTR_RDONLY } else { 0 }, ..MountAttr::default() };
+            out.push(Added {
+                words: format!("{} (the pod's)", destination.display()),
+                destination,
+                source: Source::Base { path: text(path)?, beneath: None, attrs },
+                kind: Kind::File,
+                propagation: Vec::new(),
+                replaces_link: !container.rootfs_direct,
+            });
+        }
+        Ok(())
+    };
+    let read_only = container.security.read_only_rootfs == Some(true);
+    for name in etc::NAMES {
+        file(Path::new("/etc").join(name), format!("{FILES}/{ETC}/{name}"), read_only)?;
+    }
+    let slot = pod.all_containers().position(|c| c.name == container.name).unwrap_or_default().to_string();
+    if !container.termination_message_path.is_empty() {
+        message::make(in_sandbox(pause, &format!("{FILES}/{MESSAGES}"))?.as_fd(), &text(slot.as_str())?)?;
+        file(container.termination_message_path.clone().into(), format!("{FILES}/{MESSAGES}/{slot}"), false)?;
+    }
+    Ok(out)
 }
 
 fn one(pod: &PodSpec, m: &MountSpec, data: &Path, pause: &Pause) -> Result<Added> {
@@ -142,6 +198,7 @@ fn one(pod: &PodSpec, m: &MountSpec, data: &Path, pause: &Pause) -> Result<Added
         source,
         kind,
         propagation,
+        replaces_link: false,
         words: format!("{} (volume {})", m.path.display(), m.volume),
     };
     let (path, writable) = match &volume.source {

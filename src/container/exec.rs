@@ -1,6 +1,6 @@
 //! A further process in a running container: all its namespaces are joined, its cgroup, and the same confinement as init's.
 
-use super::init::{self, At, Fail, Report};
+use super::init::{self, At, Fail};
 use super::plan::{ProcessPlan, Stdio};
 use super::{Born, Error, Step, birth};
 use crate::sys::clone::{self, Flags, Memory};
@@ -157,13 +157,7 @@ fn words(step: Step, plan: &Plan, item: u16) -> String {
 }
 
 extern "C" fn entry(plan: &Plan) -> i32 {
-    let (step, item, errno) = match enter(plan) {
-        Ok(never) => match never {},
-        Err(fail) => fail,
-    };
-    let report = Report::Failed { step: step.number(), item, errno: errno.0 };
-    let _ = raw::write(plan.report, &report.encode());
-    127
+    init::finish(plan.report, enter(plan))
 }
 
 fn enter(plan: &Plan) -> Result<init::Never, Fail> {

@@ -11,7 +11,7 @@
 //! Each gets the state on stdin. Its output is kept for the error that its failure becomes.
 
 use super::exec::{self, Exec};
-use super::init::{self, At, Fail, Report};
+use super::init::{self, At, Fail};
 use super::plan::{Stdio, c_string};
 use super::{Error, Step, birth};
 use crate::sys::clone::{self, Flags, Memory};
@@ -192,13 +192,7 @@ fn spawn(hook: &Hook, place: &Place, stdio: [BorrowedFd; 3]) -> Result<OwnedFd, 
 }
 
 extern "C" fn entry(plan: &Plan) -> i32 {
-    let (step, item, errno) = match enter(plan) {
-        Ok(never) => match never {},
-        Err(fail) => fail,
-    };
-    let report = Report::Failed { step: step.number(), item, errno: errno.0 };
-    let _ = raw::write(plan.report, &report.encode());
-    127
+    init::finish(plan.report, enter(plan))
 }
 
 fn enter(plan: &Plan) -> Result<init::Never, Fail> {

@@ -16,7 +16,7 @@ use crate::identity;
 use crate::rootfs::apply;
 use crate::sys::mount::{MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC, MOUNT_ATTR_NOSUID, PROC_SUPER_MAGIC};
 use crate::sys::raw::{self, Fd, Res};
-use crate::sys::{Errno, link, process};
+use crate::sys::{Errno, link};
 use std::os::fd::AsRawFd;
 
 /// What a failed child exits with; nobody is told but by the report.
@@ -88,12 +88,17 @@ impl Of for Result<(), identity::Failure> {
 
 /// clone3's entry.
 pub extern "C" fn entry(plan: &Plan) -> i32 {
-    let (step, item, errno) = match birth(plan) {
+    finish(plan.report, birth(plan))
+}
+
+/// A child's end when it did not come to its exec: the report, and the code to exit with.
+pub(super) fn finish(report: Fd, result: Result<Never, Fail>) -> i32 {
+    let (step, item, errno) = match result {
         Ok(never) => match never {},
         Err(fail) => fail,
     };
-    let report = Report::Failed { step: step.number(), item, errno: errno.0 };
-    let _ = raw::write(plan.report, &report.encode());
+    let failed = Report::Failed { step: step.number(), item, errno: errno.0 };
+    let _ = raw::write(report, &failed.encode());
     EXIT_FAILED
 }
 
@@ -289,9 +294,4 @@ fn exec(process: &ProcessPlan) -> Fail {
         }
     }
     (Step::Exec, 0, worst)
-}
-
-/// Keeps [`process::Exit`]'s shell numbers and this module's in one place.
-pub const fn failed_exit() -> process::Exit {
-    process::Exit::Code(EXIT_FAILED)
 }

@@ -235,13 +235,9 @@ fn sysctls_are_a_pods_own_and_safe() {
 #[test]
 fn what_is_not_there_yet_is_refused_and_what_cannot_apply_is_warned() {
     for field in [
-        "hostAliases: [{ip: 1.2.3.4}]",
-        "dnsConfig: {nameservers: [1.1.1.1]}",
-        "subdomain: a",
         "readinessGates: [{conditionType: a}]",
         "schedulingGates: [{name: a}]",
         "ephemeralContainers: [{name: a}]",
-        "setHostnameAsFQDN: true",
         "hostnameOverride: a",
         "resourceClaims: [{name: a}]",
     ] {

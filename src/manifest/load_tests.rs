@@ -148,14 +148,14 @@ fn json_is_read_as_yaml_is() {
 #[test]
 fn all_problems_of_a_file_come_at_once_each_with_its_place() {
     let got = problems(
-        "apiVersion: v1\nkind: Pod\nmetadata:\n  name: A_b\nspec:\n  restartPolicy: always\n  contaners: []\n  subdomain: x\n  containers:\n  \
+        "apiVersion: v1\nkind: Pod\nmetadata:\n  name: A_b\nspec:\n  restartPolicy: always\n  contaners: []\n  hostnameOverride: x\n  containers:\n  \
          - name: c\n    image: nginx\n    tty: \"true\"\n  - image: bundle:x\n",
     );
     for want in [
         "p.yaml:4:9: metadata.name: not a valid pod name (got \"A_b\", want at most 253",
         "p.yaml:6:18: spec.restartPolicy: unsupported value (got \"always\", want Always, OnFailure or Never; did you mean Always?)",
         "p.yaml:7:3: spec.contaners: unknown field (did you mean \"containers\"?)",
-        "p.yaml:8:3: spec.subdomain: not supported yet by this version of podrt",
+        "p.yaml:8:3: spec.hostnameOverride: not supported yet by this version of podrt",
         "p.yaml:11:12: spec.containers[0].image: images other than bundles are not supported yet (got \"nginx\", want bundle:PATH)",
         "p.yaml:12:10: spec.containers[0].tty: wrong type (got the text \"true\", want true or false; without quotes)",
         "p.yaml:13:5: spec.containers[1].name: missing (want a text)",

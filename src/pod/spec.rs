@@ -62,6 +62,30 @@ pub struct SandboxSpec {
     pub sysctls: Vec<(String, String)>,
     /// Bytes; the size of the shared /dev/shm.
     pub shm_size: u64,
+    /// What follows the hostname in the pod's full name: `sub.default.svc.cluster.local`; empty without spec.subdomain.
+    #[serde(default)]
+    pub domain: String,
+    #[serde(default)]
+    pub host_aliases: Vec<HostAlias>,
+    #[serde(default)]
+    pub dns: Dns,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HostAlias {
+    pub ip: String,
+    pub names: Vec<String>,
+}
+
+/// What goes into resolv.conf beside the host's.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Dns {
+    /// dnsPolicy None: nothing of the host's.
+    pub own: bool,
+    pub nameservers: Vec<String>,
+    pub searches: Vec<String>,
+    /// `name` or `name:value`.
+    pub options: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -109,6 +133,9 @@ pub struct ContainerSpec {
     #[serde(default)]
     pub mounts: Vec<MountSpec>,
     pub termination_message_path: String,
+    /// terminationMessagePolicy FallbackToLogsOnError.
+    #[serde(default)]
+    pub message_from_log: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

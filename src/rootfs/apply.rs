@@ -2,7 +2,7 @@
 //!
 //! Every path inside the rootfs is resolved by [`super::resolve`] to an fd, once, and used by that fd.
 
-use super::plan::{Base, MountOp, Node, Plan, Source};
+use super::plan::{Absent, Base, MountOp, Node, Plan, Source};
 use super::resolve::{self, Kind, Walk};
 use crate::sys::Errno;
 use crate::sys::mount::*;
@@ -163,7 +163,22 @@ fn move_onto(from: Fd, to: Fd) -> Res {
 }
 
 fn mount(root: Fd, base: Option<Fd>, op: &MountOp, i: usize) -> Result<(), Fail> {
-    let target = Close(resolve::open_or_create(root, &op.target, op.kind, op.walk).at(Step::MountTarget, i)?);
+    let target = match op.absent {
+        Absent::Make => resolve::open_or_create(root, &op.target, op.kind, op.walk),
+        Absent::Skip => match resolve::open(root, &op.target, op.walk) {
+            Err(Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP) => return Ok(()),
+            other => other,
+        },
+        Absent::MakeOverLink => match resolve::open_or_create(root, &op.target, op.kind, op.walk) {
+            // A link to nowhere, as images have at etc/resolv.conf (CVE-2025-24965): it is taken away, never followed.
+            Err(Errno::ELOOP) => {
+                in_folder(root, -1, &op.target, |dir, name| raw::unlinkat(dir, name, 0)).at(Step::MountTarget, i)?;
+                resolve::open_or_create(root, &op.target, op.kind, op.walk)
+            }
+            other => other,
+        },
+    };
+    let target = Close(target.at(Step::MountTarget, i)?);
     let made;
     let from = match &op.source {
         Source::Tree(fd) => fd.as_raw_fd(),

@@ -47,6 +47,16 @@ pub enum Source {
     Base { path: CString, beneath: Option<CString>, attrs: MountAttr },
 }
 
+/// What is done where a mount's destination is not there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Absent {
+    Make,
+    /// As Make; a link at the destination that leads nowhere gives way, on a root that is the container's alone.
+    MakeOverLink,
+    /// Nothing is mounted.
+    Skip,
+}
+
 /// A mount that config.json does not name: what a pod adds. It replaces config.json's at the same place.
 #[derive(Debug)]
 pub struct Added {
@@ -56,6 +66,7 @@ pub struct Added {
     pub kind: Kind,
     /// (MS_* propagation, recursive), set once it is in place.
     pub propagation: Vec<(u64, bool)>,
+    pub absent: Absent,
     /// For messages: `/data (volume cache)`.
     pub words: String,
 }
@@ -83,6 +94,7 @@ impl Added {
             propagation: self.propagation.clone(),
             is_proc: false,
             copy_up: false,
+            absent: self.absent,
             words: self.words.clone(),
         })
     }
@@ -101,6 +113,7 @@ pub struct MountOp {
     pub is_proc: bool,
     /// A tmpfs that begins with the rootfs's content: made and filled once the root is open.
     pub copy_up: bool,
+    pub absent: Absent,
     /// For the parent's message: `/data (bind from /srv/data)`.
     pub words: String,
 }
@@ -370,6 +383,7 @@ fn mount_op(
         propagation: parsed.propagation.clone(),
         is_proc,
         copy_up: parsed.copy_up,
+        absent: Absent::Make,
         words: at.display().to_string(),
     };
     if parsed.bind || fstype == "bind" {

@@ -3,6 +3,7 @@
 pub mod downward;
 mod env;
 mod limits;
+pub mod network;
 mod security;
 mod volumes;
 
@@ -71,8 +72,6 @@ impl<'r> Refs<'r> {
 
 /// Bytes; the kubelet's own for a sandbox.
 const SHM_SIZE: u64 = 64 << 20;
-/// A hostname longer than this is cut, as the kubelet cuts it.
-const MAX_HOSTNAME: usize = 63;
 
 pub fn pod(pod: &Pod, host: &Host<'_>, refs: &mut Refs<'_>) -> PodSpec {
     let spec = pod.spec.clone().unwrap_or_default();
@@ -98,7 +97,7 @@ pub fn pod(pod: &Pod, host: &Host<'_>, refs: &mut Refs<'_>) -> PodSpec {
         namespace: meta.namespace.clone().unwrap_or_default(),
         uid: meta.uid.clone().unwrap_or_default(),
         created: meta.creation_timestamp.as_ref().map(|t| t.0.to_string()).unwrap_or_default(),
-        sandbox: sandbox(&spec, &name),
+        sandbox: sandbox(&spec, &name, meta.namespace.as_deref().unwrap_or_default()),
         name,
         restart_policy: restart_policy(spec.restart_policy.as_deref()).unwrap_or(RestartPolicy::Always),
         grace_seconds: spec.termination_grace_period_seconds.and_then(|s| s.try_into().ok()).unwrap_or(30),
@@ -116,13 +115,14 @@ pub(super) fn annotation<'p>(pod: &'p Pod, key: &str) -> Option<&'p str> {
     pod.metadata.annotations.as_ref()?.get(key).map(String::as_str)
 }
 
-fn sandbox(spec: &k8s::PodSpec, name: &str) -> SandboxSpec {
+fn sandbox(spec: &k8s::PodSpec, name: &str, namespace: &str) -> SandboxSpec {
     let yes = |flag: Option<bool>| flag == Some(true);
-    let hostname = spec.hostname.as_deref().filter(|h| !h.is_empty()).unwrap_or(name);
-    let cut = hostname.get(..MAX_HOSTNAME).unwrap_or(hostname).trim_end_matches(['-', '.']);
     let sysctls = spec.security_context.iter().flat_map(|c| c.sysctls.iter().flatten());
     SandboxSpec {
-        hostname: cut.to_owned(),
+        hostname: network::hostname(spec, name, namespace),
+        domain: network::domain(spec, namespace),
+        host_aliases: network::aliases(spec),
+        dns: network::dns(spec),
         host_network: yes(spec.host_network),
         host_pid: yes(spec.host_pid),
         host_ipc: yes(spec.host_ipc),
@@ -178,6 +178,7 @@ fn container(
         tty: c.tty == Some(true),
         rootfs_direct: direct,
         mounts: Vec::new(),
+        message_from_log: c.termination_message_policy.as_deref() == Some("FallbackToLogsOnError"),
         termination_message_path: c.termination_message_path.clone().unwrap_or_default(),
         env,
     }

@@ -59,14 +59,14 @@ pub(super) const POD_SPEC: &[Field] = &[
     field("hostUsers", Ty::Bool).not_yet().quiet(&["true"]),
     field("hostname", Ty::Str),
     later("hostnameOverride"),
-    later("subdomain"),
-    field("setHostnameAsFQDN", Ty::Bool).not_yet().quiet(&["false"]),
+    field("subdomain", Ty::Str),
+    field("setHostnameAsFQDN", Ty::Bool),
     field("shareProcessNamespace", Ty::Bool),
     field("securityContext", Ty::Obj(POD_SECURITY)),
     field("resources", Ty::Obj(RESOURCES)),
     field("volumes", Ty::List(&Ty::Obj(VOLUME))),
-    later("hostAliases"),
-    later("dnsConfig"),
+    field("hostAliases", Ty::List(&Ty::Obj(&[field("ip", Ty::Str).required(), field("hostnames", Ty::List(&Ty::Str))]))),
+    field("dnsConfig", Ty::Obj(DNS)),
     field("dnsPolicy", Ty::Word(&["ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"])),
     later("readinessGates"),
     later("resourceClaims"),
@@ -90,6 +90,12 @@ pub(super) const POD_SPEC: &[Field] = &[
     field("schedulingGroup", Ty::Obj(&[field("podGroupName", Ty::Str)])).warned(ONE_HOST),
     field("runtimeClassName", Ty::Str).never("podrt is the only runtime of this pod").quiet(&[""]),
     field("overhead", Ty::Map(&Ty::Quantity)).never("it comes from a runtime class, and there are none"),
+];
+
+const DNS: &[Field] = &[
+    field("nameservers", Ty::List(&Ty::Str)),
+    field("searches", Ty::List(&Ty::Str)),
+    field("options", Ty::List(&Ty::Obj(&[field("name", Ty::Str).required(), field("value", Ty::Str)]))),
 ];
 
 pub(super) const CONTAINER: &[Field] = &[

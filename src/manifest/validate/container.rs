@@ -18,12 +18,6 @@ pub fn check(check: &mut Check<'_, '_, '_>, spec: &PodSpec, container: &Containe
     if container.stdin_once == Some(true) && container.stdin != Some(true) {
         check.warn(&format!("{at}.stdinOnce"), "no effect: stdin is not true");
     }
-    if container.termination_message_policy.as_deref() == Some("FallbackToLogsOnError") {
-        check.warn(
-            &format!("{at}.terminationMessagePolicy"),
-            "no effect: messages come from the file alone in this version of podrt",
-        );
-    }
     security::check_container(check, spec, container, at);
     resources::check_container(check, container, at);
 }

@@ -5,6 +5,7 @@
 mod container;
 mod env;
 mod meta;
+mod network;
 mod resources;
 mod security;
 mod spec;

@@ -1,8 +1,7 @@
 //! spec: what concerns the pod as a whole.
 
-use super::super::names;
 use super::super::resources::all_containers;
-use super::{Check, container, resources, security, volumes};
+use super::{Check, container, network, resources, security, volumes};
 use k8s_openapi::api::core::v1::{Container, PodSpec};
 
 /// Containers of one pod, of both kinds. Kubernetes has no bound but the size of an object; a host has.
@@ -35,6 +34,7 @@ pub fn check(check: &mut Check<'_, '_, '_>, spec: &PodSpec) {
     ports(check, &spec.containers, "containers");
     numbers(check, spec);
     sharing(check, spec);
+    network::check(check, spec);
     volumes::check_pod(check, spec);
     security::check_pod(check, spec);
     resources::check_pod(check, spec);
@@ -48,17 +48,11 @@ fn numbers(check: &mut Check<'_, '_, '_>, spec: &PodSpec) {
     if let Some(seconds) = spec.active_deadline_seconds {
         check.range("spec.activeDeadlineSeconds", seconds, 1, LONGEST);
     }
-    if let Some(hostname) = spec.hostname.as_deref().filter(|h| !h.is_empty()) {
-        check.text("spec.hostname", "hostname", hostname, names::label);
-    }
 }
 
 fn sharing(check: &mut Check<'_, '_, '_>, spec: &PodSpec) {
     if spec.share_process_namespace == Some(true) && spec.host_pid == Some(true) {
         check.error("spec.shareProcessNamespace", "cannot be true together with spec.hostPID");
-    }
-    if spec.dns_policy.as_deref() == Some("None") {
-        check.error("spec.dnsPolicy", "not supported yet by this version of podrt (got None, which needs spec.dnsConfig)");
     }
     if spec.os.as_ref().is_some_and(|os| os.name == "windows") {
         check.error("spec.os.name", "this is a Linux host (got windows, want linux)");

@@ -337,7 +337,10 @@ impl Supervisor {
                 process::Exit::Code(_) => None,
             },
             oom_killed,
-            message: String::new(),
+            message: self.container(slot).map_or_else(String::new, |spec| {
+                let log = logs::file(&self.intent.roots, &self.spec, &spec.name, running.attempt);
+                volume::termination_message(&self.spec, spec, self.pause.as_ref(), ended.status() != 0, &log)
+            }),
         };
         if let Some(name) = self.container(slot).map(|c| c.name.clone()) {
             self.queue.push_back(Event::ContainerExited { name, attempt: running.attempt, exit });

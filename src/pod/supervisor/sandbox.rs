@@ -75,7 +75,7 @@ impl Supervisor {
         fault::point("create.pause.cgroup")?;
         let leaf = group.child(LEAF)?;
         fault::point("create.pause")?;
-        let trees = volume::prepare(&self.spec, &self.intent.data).step("create.volumes")?;
+        let trees = volume::prepare(&self.spec, &self.intent.data, &[]).step("create.volumes")?;
         let pause = sandbox::birth(&self.spec.sandbox, leaf.dir(), &trees).step("create.pause")?;
         self.intent.pause = Some(intent::Pause { process: pause.process.clone(), namespaces: pause.namespaces.clone() });
         let noted = fault::point("create.pause.intent")

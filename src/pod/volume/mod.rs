@@ -6,21 +6,24 @@
 //! | hostPath | where it is | the same |
 //! | emptyDir of Memory | a tmpfs in the pod's base mount namespace | cloned there by the container's first process |
 //! | configMap, secret, downwardAPI, projected | one tmpfs of the pod's in that namespace | the same, read-only |
+//! | the pod's /etc files, termination messages | a small tmpfs of their own in that namespace | the same |
 //!
 //! What is kept in memory hangs on pause, which outlives every supervisor, and is never visible in the host's mount namespace.
 //! A pod's tmpfs goes with its sandbox; files are written anew for the next one.
 
+pub mod etc;
 pub mod hostpath;
+pub mod message;
 pub mod payload;
 pub mod subpath;
 
 use super::error::{Code, Error, Result};
 use super::sandbox::Pause;
 use super::spec::{ContainerSpec, MountSpec, PodSpec, Propagation, VolumeSource};
-use crate::rootfs::plan::{Added, Source};
+use crate::rootfs::plan::{Absent, Added, Source, clean};
 use crate::rootfs::resolve::Kind;
 use crate::store;
-use crate::sys::errno::Call;
+use crate::sys::errno::{Call, Errno};
 use crate::sys::mount::{self, MOUNT_ATTR_NODEV, MOUNT_ATTR_NOSUID, MOUNT_ATTR_RDONLY};
 use crate::sys::raw::{self, MountAttr};
 use crate::sys::{fs, process};
@@ -33,6 +36,9 @@ const FOLDER: &str = ".volumes";
 /// In the base mount namespace: the pod's tmpfs, and the tmpfs of each emptyDir of Memory by its number.
 const FILES: &str = "pod";
 const MEMORY: &str = "memory";
+/// A tmpfs apart from the volumes', since every container has files of it writable: who may open by handle (CAP_DAC_READ_SEARCH)
+/// reaches what shares a file system with them, and that is no secret. It holds the [`etc`] files, and one message per container.
+const OWN: &str = "own";
 
 /// A detached mount that pause puts into its namespace.
 #[derive(Debug)]
@@ -46,9 +52,10 @@ fn text(text: impl Into<Vec<u8>>) -> Result<CString> {
     CString::new(text).map_err(|_| Error::new(Code::InvalidArgument, "a path holds a NUL byte"))
 }
 
-/// Makes what a new sandbox needs: folders that are not there yet, and the mounts for pause. `data` is the sandbox's data folder.
-pub fn prepare(pod: &PodSpec, data: &Path) -> Result<Vec<Tree>> {
-    let mut trees = Vec::new();
+/// Makes what a new sandbox needs: folders that are not there yet, and the mounts for pause. `data` is the sandbox's data folder,
+/// `ips` are the pod's addresses.
+pub fn prepare(pod: &PodSpec, data: &Path, ips: &[String]) -> Result<Vec<Tree>> {
+    let mut trees = vec![Tree { path: OWN.into(), mount: own_files(pod, ips)? }];
     let mut files = None;
     for (i, volume) in pod.volumes.iter().enumerate() {
         let made = || -> Result<()> {
@@ -80,6 +87,36 @@ pub fn prepare(pod: &PodSpec, data: &Path) -> Result<Vec<Tree>> {
     }
     trees.extend(files.map(|mount| Tree { path: FILES.into(), mount }));
     Ok(trees)
+}
+
+/// The tmpfs at [`OWN`] with the [`etc`] files; its size bounds what containers write to them without end (CVE-2020-8557).
+fn own_files(pod: &PodSpec, ips: &[String]) -> Result<OwnedFd> {
+    let contents = etc::content(&pod.sandbox, ips, &etc::Host::read(pod.sandbox.host_network));
+    let size =
+        contents.iter().map(|c| c.len() as u64).sum::<u64>() + (64 << 10) + (8 << 10) * pod.all_containers().count() as u64;
+    let own = tmpfs(Some(size), 0o700)?;
+    for (name, content) in etc::NAMES.into_iter().zip(contents) {
+        let flags = libc::O_WRONLY | libc::O_CREAT | libc::O_EXCL;
+        let fd = raw::openat(own.as_raw_fd(), &text(name)?, flags, 0o644).call(|| format!("openat({name})"))?;
+        let written = raw::write(fd, content.as_bytes()).and_then(|n| match n == content.len() {
+            true => raw::fchmod(fd, 0o644),
+            false => Err(Errno::ENOSPC),
+        });
+        raw::close(fd);
+        written.call(|| format!("write({name})"))?;
+    }
+    Ok(own)
+}
+
+/// What an ended container says of its end: its message, or, where that is empty, it failed and the log may stand in, the log's end.
+pub fn termination_message(pod: &PodSpec, container: &ContainerSpec, pause: Option<&Pause>, failed: bool, log: &Path) -> String {
+    let folder = pause.and_then(|p| in_sandbox(p, OWN).ok());
+    let name = text(slot(pod, container)).ok();
+    let message = folder.zip(name).and_then(|(folder, name)| message::read(folder.as_fd(), &name)).unwrap_or_default();
+    match message.is_empty() && failed && container.message_from_log {
+        true => message::from_log(log).unwrap_or_default(),
+        false => message,
+    }
 }
 
 /// Bytes for the files of all volumes, twice: an update is written beside what it replaces.
@@ -130,7 +167,56 @@ fn empty_dir(folder: &Path, name: &str, group: Option<u32>) -> Result<()> {
 pub fn mounts(pod: &PodSpec, container: &ContainerSpec, data: &Path, pause: &Pause) -> Result<Vec<Added>> {
     let mut list: Vec<&MountSpec> = container.mounts.iter().collect();
     list.sort_by_key(|m| m.path.components().count());
-    list.into_iter().map(|m| one(pod, m, data, pause).map_err(|e| e.context(format!("volume {}", m.volume)))).collect()
+    let each = |m: &MountSpec| one(pod, m, data, pause).map_err(|e| e.context(format!("volume {}", m.volume)));
+    let mut out: Vec<Added> = list.into_iter().map(each).collect::<Result<_>>()?;
+    let read_only = container.security.read_only_rootfs == Some(true);
+    for name in etc::NAMES {
+        // A bundle's rootfs that is used in place is not written to.
+        let absent = if container.rootfs_direct { Absent::Skip } else { Absent::MakeOverLink };
+        out.extend(own_file(pod, container, Path::new("/etc").join(name), name, read_only, absent)?);
+    }
+    if !container.termination_message_path.is_empty() {
+        let name = slot(pod, container);
+        message::make(in_sandbox(pause, OWN)?.as_fd(), &text(name.as_str())?)?;
+        let absent = if container.rootfs_direct { Absent::Make } else { Absent::MakeOverLink };
+        out.extend(own_file(pod, container, container.termination_message_path.clone().into(), &name, false, absent)?);
+    }
+    Ok(out)
+}
+
+/// A file of [`OWN`] at `at`; None where the container mounts something itself there, or above it for reading only.
+fn own_file(
+    pod: &PodSpec,
+    container: &ContainerSpec,
+    at: PathBuf,
+    name: &str,
+    ro: bool,
+    absent: Absent,
+) -> Result<Option<Added>> {
+    let is_files =
+        |m: &MountSpec| pod.volumes.iter().any(|v| v.name == m.volume && matches!(v.source, VolumeSource::Files { .. }));
+    let place = clean(&at);
+    let covers = |m: &MountSpec| {
+        let path = clean(&m.path);
+        path == place || (place.starts_with(&path) && (m.read_only || is_files(m)))
+    };
+    if container.mounts.iter().any(covers) {
+        return Ok(None);
+    }
+    let attrs = MountAttr { attr_set: if ro { MOUNT_ATTR_RDONLY } else { 0 }, ..MountAttr::default() };
+    Ok(Some(Added {
+        words: format!("{} (the pod's)", at.display()),
+        destination: at,
+        source: Source::Base { path: text(format!("{OWN}/{name}"))?, beneath: None, attrs },
+        kind: Kind::File,
+        propagation: Vec::new(),
+        absent,
+    }))
+}
+
+/// The name of a container's message on [`OWN`].
+fn slot(pod: &PodSpec, container: &ContainerSpec) -> String {
+    format!("message.{}", pod.all_containers().position(|c| c.name == container.name).unwrap_or_default())
 }
 
 fn one(pod: &PodSpec, m: &MountSpec, data: &Path, pause: &Pause) -> Result<Added> {
@@ -142,6 +228,7 @@ fn one(pod: &PodSpec, m: &MountSpec, data: &Path, pause: &Pause) -> Result<Added
         source,
         kind,
         propagation,
+        absent: Absent::Make,
         words: format!("{} (volume {})", m.path.display(), m.volume),
     };
     let (path, writable) = match &volume.source {

@@ -33,6 +33,7 @@ pub(super) fn container(name: &str) -> ContainerSpec {
         rootfs_direct: false,
         mounts: Vec::new(),
         termination_message_path: "/dev/termination-log".into(),
+        message_from_log: false,
     }
 }
 

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 #[derive(Debug)]
 pub struct Client {
+    sandbox: Sandbox,
     fd: OwnedFd,
     decoder: frame::Decoder,
     hello: Hello,
@@ -18,8 +19,20 @@ pub struct Client {
 }
 
 impl Client {
-    /// Errors: Unavailable where no supervisor listens.
+    /// Errors: Unavailable where no supervisor listens, and none is about to.
     pub fn connect(sandbox: &Sandbox) -> Result<Client> {
+        let end = event::monotonic() + BETWEEN;
+        loop {
+            match Client::connect_once(sandbox) {
+                Err(e) if e.code == Code::Unavailable && event::monotonic() < end && has_keeper(sandbox) => {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+                other => return other,
+            }
+        }
+    }
+
+    fn connect_once(sandbox: &Sandbox) -> Result<Client> {
         let gone = || Error::new(Code::Unavailable, format!("sandbox {}: its supervisor is gone", sandbox.id));
         let dir = File::open(&sandbox.dir).map_err(|_| gone())?;
         let fd = match socket::connect(dir.as_fd(), SOCKET) {
@@ -27,6 +40,7 @@ impl Client {
             other => other?,
         };
         let mut client = Client {
+            sandbox: sandbox.clone(),
             fd,
             decoder: frame::Decoder::default(),
             hello: Hello { protocol: 0, build: String::new(), sandbox: String::new(), boot_id: String::new() },
@@ -84,8 +98,21 @@ impl Client {
         }
     }
 
-    /// One request and its answer.
+    /// One request and its answer. Where the supervisor dies meanwhile, the next one is asked again: every verb here may come twice.
     pub fn call(&mut self, verb: &Verb, deadline: Option<Duration>) -> Result<serde_json::Value> {
+        let end = deadline.map(|d| event::monotonic().saturating_add(d.as_nanos() as u64));
+        loop {
+            let left = end.map(|e| Duration::from_nanos(e.saturating_sub(event::monotonic())));
+            match self.call_once(verb, left) {
+                Err(e) if e.code == Code::Unavailable && left.is_none_or(|l| !l.is_zero()) && has_keeper(&self.sandbox) => {
+                    *self = Client::connect(&self.sandbox).map_err(|_| e)?;
+                }
+                other => return other,
+            }
+        }
+    }
+
+    fn call_once(&mut self, verb: &Verb, deadline: Option<Duration>) -> Result<serde_json::Value> {
         let id = self.send(verb, deadline)?;
         // The supervisor keeps the deadline; a little more for its answer to come.
         let patience = deadline.map(|d| d + Duration::from_secs(2));
@@ -138,6 +165,14 @@ impl Client {
     fn lost(&self) -> Error {
         Error::new(Code::Unavailable, format!("sandbox {}: its supervisor has closed the connection", self.hello.sandbox))
     }
+}
+
+/// How long a supervisor that was killed may take to come back, nanoseconds.
+const BETWEEN: u64 = 5_000_000_000;
+
+/// Somebody starts a supervisor again.
+fn has_keeper(sandbox: &Sandbox) -> bool {
+    !sandbox.is_doomed() && sandbox.intent().ok().flatten().and_then(|i| i.keeper).is_some_and(|k| k.lives())
 }
 
 fn decode<T: serde::de::DeserializeOwned>(value: serde_json::Value) -> Result<T> {

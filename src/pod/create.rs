@@ -94,7 +94,7 @@ pub fn create(spec: &PodSpec, roots: &Roots, options: &CreateOptions) -> Result<
         }
         Err(e) => {
             // The supervisor, if it came so far, has ended or been told by the closed pipe; what it left is in the intent.
-            let left = undo::everything(&store, &sandbox, undo::By::Creator);
+            let left = undo::everything(&store, &sandbox, undo::By::Creator(&lock));
             drop(lock);
             Err(match left {
                 Ok(()) => e,
@@ -123,6 +123,7 @@ fn intent(spec: &PodSpec, roots: &Roots, id: &str) -> Intent {
         data: roots.data_of(id),
         logs: roots.logs(&spec.namespace, &spec.name, &spec.uid),
         supervisor: None,
+        keeper: None,
         pause: None,
     }
 }

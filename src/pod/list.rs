@@ -70,7 +70,8 @@ pub fn config(roots: &Roots, record: &PodRecord, container: &str) -> Result<Opti
 fn read(sandbox: &Sandbox) -> Result<Option<PodRecord>> {
     let Some(spec) = atomic::read_json::<PodSpec>(&sandbox.dir.join("pod.json"))? else { return Ok(None) };
     let machine = atomic::read_json::<Machine>(&sandbox.dir.join("state.json"))?;
-    let alive = sandbox.busy()?;
+    // Between two supervisors the keeper is there.
+    let alive = sandbox.busy()? || sandbox.intent().ok().flatten().and_then(|i| i.keeper).is_some_and(|k| k.lives());
     let (mut status, events) = match machine {
         Some(machine) => (machine.status(), machine.events().to_vec()),
         // Not yet, or never, taken on.

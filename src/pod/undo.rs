@@ -12,12 +12,12 @@ use std::time::Duration;
 const BURIAL: Duration = Duration::from_secs(5);
 
 /// Who asks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum By {
+#[derive(Debug, Clone, Copy)]
+pub enum By<'a> {
     /// The live supervisor, which holds the lock and has reaped its children.
     Supervisor,
-    /// The command whose create failed: the supervisor may still be on its way out.
-    Creator,
+    /// The command whose create failed, with its open lock: the supervisor may still be on its way out.
+    Creator(&'a Lock),
     /// A later command; refused while a supervisor lives.
     Cleaner,
 }
@@ -27,8 +27,13 @@ pub enum By {
 pub fn everything(store: &Store, sandbox: &Sandbox, by: By) -> Result<()> {
     let _lock = match by {
         By::Supervisor => None,
-        By::Creator => {
+        By::Creator(lock) => {
             wait_for_supervisor(sandbox, 2_000)?;
+            // One that the keeper has started meanwhile ends when it has seen that the sandbox is doomed.
+            let end = event::monotonic() + 2_000_000_000;
+            while !lock.take(SUPERVISOR)? && event::monotonic() < end {
+                std::thread::sleep(Duration::from_millis(5));
+            }
             None
         }
         By::Cleaner => Some(take_over(sandbox)?),
@@ -94,20 +99,36 @@ fn take_over(sandbox: &Sandbox) -> Result<Lock> {
     Ok(lock)
 }
 
-/// Waits for a live supervisor's end, `patience` milliseconds, then kills it: by its recorded identity, never by a number alone. The
-/// creator holds a lock of the same file, which opening it once more would drop: so the intent is asked, not the lock.
+/// Waits for the end of a live supervisor and its keeper, `patience` milliseconds, then kills them: by their recorded identity, never
+/// by a number alone. The creator holds a lock of the same file, which opening it once more would drop: so the intent is asked, not
+/// the lock. None is started again: the sandbox is marked first.
 fn wait_for_supervisor(sandbox: &Sandbox, patience: u64) -> Result<()> {
-    let Some(supervisor) = sandbox.intent().ok().flatten().and_then(|i| i.supervisor) else { return Ok(()) };
-    let Ok(pidfd) = sys_process::pidfd_open(supervisor.pid) else { return Ok(()) };
-    if !supervisor.lives() {
-        return Ok(());
+    sandbox.doom()?;
+    let begun = event::monotonic();
+    loop {
+        let Some(intent) = sandbox.intent().ok().flatten() else { return Ok(()) };
+        let mut living = Vec::new();
+        for process in [intent.supervisor, intent.keeper].into_iter().flatten() {
+            if let Ok(pidfd) = sys_process::pidfd_open(process.pid)
+                && process.lives()
+            {
+                living.push(pidfd);
+            }
+        }
+        let waited = (event::monotonic() - begun) / 1_000_000;
+        if living.is_empty() || waited > patience + 4_000 {
+            return Ok(());
+        }
+        if waited >= patience {
+            for pidfd in &living {
+                let _ = sys_process::pidfd_signal(pidfd.as_fd(), libc::SIGKILL);
+            }
+        }
+        for pidfd in &living {
+            let left = patience.saturating_sub(waited).clamp(5, 2_000);
+            let _ = event::poll_in(pidfd.as_fd(), Some(left));
+        }
     }
-    let ended = |millis| event::poll_in(pidfd.as_fd(), Some(millis)).unwrap_or(true);
-    if !ended(patience) {
-        let _ = sys_process::pidfd_signal(pidfd.as_fd(), libc::SIGKILL);
-        ended(2_000);
-    }
-    Ok(())
 }
 
 /// Kills a supervisor that does not answer, or cannot do its work.

@@ -28,6 +28,9 @@ pub struct Intent {
     pub logs: PathBuf,
     /// None until it has taken the lock.
     pub supervisor: Option<Process>,
+    /// The supervisor's parent; another one after its death.
+    #[serde(default)]
+    pub keeper: Option<Process>,
     /// None until it is born; it is in a leaf of `cgroup` from its first moment.
     pub pause: Option<Pause>,
 }

@@ -27,6 +27,26 @@ impl Process {
     }
 }
 
+impl Process {
+    /// Of a zombie, which nobody has reaped yet: its wait status. None where it is none, or where the kernel would not tell this
+    /// process (it says 0 then): the last field of /proc/PID/stat is only for those who may trace, such as CAP_SYS_PTRACE.
+    pub fn status(&self) -> Option<i32> {
+        let stat = std::fs::read(format!("/proc/{}/stat", self.pid)).ok()?;
+        let (state, start) = parse(&stat)?;
+        if state != b'Z' || start != self.start || !may_trace() {
+            return None;
+        }
+        std::str::from_utf8(&stat).ok()?.trim_end().rsplit(' ').next()?.parse().ok()
+    }
+}
+
+fn may_trace() -> bool {
+    const CAP_SYS_PTRACE: u64 = 1 << 19;
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let effective = status.lines().find_map(|l| l.strip_prefix("CapEff:")).map(str::trim);
+    effective.and_then(|hex| u64::from_str_radix(hex, 16).ok()).is_some_and(|caps| caps & CAP_SYS_PTRACE != 0)
+}
+
 /// State letter and start time.
 fn stat(pid: i32) -> Option<(u8, u64)> {
     parse(&std::fs::read(format!("/proc/{pid}/stat")).ok()?)

@@ -7,6 +7,8 @@ use crate::sys::errno::Call;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+const DOOMED: &str = "doomed";
+
 /// A published sandbox.
 #[derive(Debug, Clone)]
 pub struct Sandbox {
@@ -118,6 +120,19 @@ impl Sandbox {
 
     pub fn write_intent(&self, intent: &Intent) -> Result<()> {
         atomic::write_json(&self.dir.join("intent.json"), intent, Durable::No)
+    }
+
+    /// Marks it: no supervisor goes on with it, and none is started for it again.
+    pub fn doom(&self) -> Result<()> {
+        let path = self.dir.join(DOOMED);
+        match std::fs::File::create(&path) {
+            Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),
+            other => Ok(other.map(drop).call(|| format!("create({})", path.display()))?),
+        }
+    }
+
+    pub fn is_doomed(&self) -> bool {
+        self.dir.join(DOOMED).exists() || !self.dir.exists()
     }
 
     /// Somebody creates it, runs it or cleans it up. Not for a process that holds one of its locks.

@@ -40,6 +40,7 @@ fn intent(id: &str, name: &str) -> Intent {
         data: "/data".into(),
         logs: "/log".into(),
         supervisor: None,
+        keeper: None,
         pause: None,
     }
 }

@@ -15,6 +15,7 @@ pub mod event;
 pub mod fault;
 pub mod fs;
 pub mod host;
+pub mod keep;
 pub mod link;
 pub mod lock;
 pub mod mount;

@@ -135,6 +135,15 @@ pub fn send(fd: BorrowedFd, data: &[u8], fds: &[BorrowedFd]) -> Result<usize, Er
 
 /// recvmsg(2): bytes read (0: the peer has closed), and the fds that came along, CLOEXEC.
 pub fn receive(fd: BorrowedFd, data: &mut [u8]) -> Result<(usize, Vec<OwnedFd>), Errno> {
+    receive_with(fd, data, 0)
+}
+
+/// [`receive`], but what was read stays to be read again; the fds are duplicates.
+pub fn peek(fd: BorrowedFd, data: &mut [u8]) -> Result<(usize, Vec<OwnedFd>), Errno> {
+    receive_with(fd, data, libc::MSG_PEEK | libc::MSG_DONTWAIT)
+}
+
+fn receive_with(fd: BorrowedFd, data: &mut [u8], flags: i32) -> Result<(usize, Vec<OwnedFd>), Errno> {
     let mut iov = libc::iovec { iov_base: data.as_mut_ptr().cast(), iov_len: data.len() };
     let mut control = Control([0; 128]);
     // SAFETY: an all-zero msghdr is valid.
@@ -145,7 +154,7 @@ pub fn receive(fd: BorrowedFd, data: &mut [u8]) -> Result<(usize, Vec<OwnedFd>),
     msg.msg_controllen = control.0.len();
     let n = loop {
         // SAFETY: all that `msg` points at lives for the call.
-        let n = unsafe { libc::recvmsg(fd.as_raw_fd(), &mut msg, libc::MSG_CMSG_CLOEXEC) };
+        let n = unsafe { libc::recvmsg(fd.as_raw_fd(), &mut msg, libc::MSG_CMSG_CLOEXEC | flags) };
         match n {
             n if n >= 0 => break n as usize,
             _ => match Errno::last() {

@@ -51,6 +51,11 @@ impl Lines {
         Lines { stream, pending: Vec::new() }
     }
 
+    /// Bytes that were taken in and are in no line yet.
+    pub fn waiting(&self) -> u64 {
+        self.pending.len() as u64
+    }
+
     fn line(&self, stamp: &Stamp, whole: bool, parts: [&[u8]; 2], out: &mut Vec<u8>) {
         out.extend_from_slice(stamp);
         out.push(b' ');

@@ -3,6 +3,7 @@
 
 pub(super) mod file;
 pub(super) mod lines;
+pub(super) mod ring;
 
 use super::spec::PodSpec;
 use crate::store::Roots;

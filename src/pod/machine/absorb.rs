@@ -51,6 +51,11 @@ impl Machine {
                     self.exited(index, Some(exit), step.now, step);
                 }
             }
+            Event::ContainerLost { name, attempt } => {
+                if let Some(index) = self.index_of_attempt(&name, attempt) {
+                    self.exited(index, None, step.now, step);
+                }
+            }
             Event::Timer => {
                 // It is spent, and also if it rang early: whatever is still due sets it anew.
                 step.changed |= self.timer.is_some_and(|at| at <= step.now.mono);

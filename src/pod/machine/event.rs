@@ -23,6 +23,8 @@ pub enum Event {
     ContainerStartFailed { name: String, attempt: u32, reason: StartFailure, message: String },
     /// The init process ended, and with it everything in its PID namespace.
     ContainerExited { name: String, attempt: u32, exit: Exit },
+    /// It ended as well, and nobody can say how: ContainerStatusUnknown, 137.
+    ContainerLost { name: String, attempt: u32 },
     /// The time of the last `SetTimer` has come. Harmless when early or unasked.
     Timer,
     /// The pod is to be deleted. `grace` in seconds: None is the spec's, 0 kills at once. A later one with a shorter grace shortens.

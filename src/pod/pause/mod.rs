@@ -6,6 +6,9 @@ pub static ELF: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/pause"));
 /// argv[0] of the process that holds a sandbox's namespaces.
 pub const PAUSE: &std::ffi::CStr = c"pause";
 
+/// argv[0] of a supervisor's parent; the rest of its argv is the supervisor's.
+pub const KEEPER: &std::ffi::CStr = c"keeper";
+
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::OpenOptionsExt;

@@ -1,34 +1,47 @@
-//! The supervisor's birth, from its caller's side: two clones away from the caller, in a session and a cgroup of its own, with
-//! nothing open but /dev/null and the ready pipe, on a read-only mount of podrt's own file.
+//! The birth of keeper and supervisor, from their caller's side: two clones away from the caller, in a session and a cgroup of
+//! their own, with nothing open but /dev/null, the ready pipe, a read-only mount of podrt's own file, and the keeper's queue.
 
+use super::keeper::{EXE_FD, PUT_FD, TAKE_FD};
 use super::{ENTRY, READY_FD};
 use crate::container::exe;
 use crate::pod::control::Stage;
 use crate::pod::error::{Error, Result};
+use crate::pod::pause;
 use crate::store::{Roots, Sandbox};
 use crate::sys::clone::{self, Flags, Memory};
 use crate::sys::errno::{Call, Errno};
 use crate::sys::raw::{self, Res};
-use crate::sys::{event, fault, process};
+use crate::sys::{event, fault, keep, process};
 use std::ffi::CString;
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::sync::atomic::{AtomicI32, Ordering::Relaxed};
 
-/// Starts the supervisor of `sandbox` in the cgroup `leaf`. Returns the read end of its ready pipe.
+/// Starts the keeper of `sandbox`, and by it the supervisor, in the cgroup `leaf`. Returns the read end of its ready pipe.
 pub fn spawn(sandbox: &Sandbox, roots: &Roots, wait: Stage, leaf: BorrowedFd) -> Result<OwnedFd> {
     fault::point("create.supervisor")?;
     let exe = exe::read_only_self()?;
     let null = File::options().read(true).write(true).open("/dev/null").call(|| "open(/dev/null)".into())?;
     let (ready, write_end) = event::pipe()?;
     let stage = serde_json::to_string(&wait).map_err(|e| Error::internal(e.to_string()))?;
-    let arguments: [&[u8]; 5] =
-        [b"podrt", ENTRY.as_bytes(), roots.state.as_os_str().as_bytes(), sandbox.id.as_bytes(), stage.as_bytes()];
+    let program = keep::sealed_program(pause::KEEPER, pause::ELF)?;
+    let (put, take) = keep::packet_pair()?;
+    let arguments: [&[u8]; 6] = [
+        pause::KEEPER.to_bytes(),
+        b"podrt",
+        ENTRY.as_bytes(),
+        roots.state.as_os_str().as_bytes(),
+        sandbox.id.as_bytes(),
+        stage.as_bytes(),
+    ];
     let strings = arguments.into_iter().map(|a| CString::new(a).map_err(|_| Error::internal("an argument holds a NUL byte")));
     let plan = Plan {
         leaf: above(leaf)?,
+        program: above(program.as_fd())?,
         exe: above(exe.as_fd())?,
+        put: above(put.as_fd())?,
+        take: above(take.as_fd())?,
         null: above(null.as_fd())?,
         ready: above(write_end.as_fd())?,
         argv: raw::Vector::new(strings.collect::<Result<_>>()?),
@@ -44,7 +57,7 @@ pub fn spawn(sandbox: &Sandbox, roots: &Roots, wait: Stage, leaf: BorrowedFd) ->
 }
 
 /// Empty, but for fault points in builds that have them.
-fn environment() -> Vec<CString> {
+pub(super) fn environment() -> Vec<CString> {
     let mut list = Vec::new();
     if cfg!(feature = "fault")
         && let Ok(value) = std::env::var(fault::VARIABLE)
@@ -61,7 +74,10 @@ fn above(fd: BorrowedFd) -> Result<OwnedFd> {
 
 struct Plan {
     leaf: OwnedFd,
+    program: OwnedFd,
     exe: OwnedFd,
+    put: OwnedFd,
+    take: OwnedFd,
     null: OwnedFd,
     ready: OwnedFd,
     argv: raw::Vector,
@@ -96,10 +112,12 @@ fn enter(plan: &Plan) -> Res {
     for number in 0..3 {
         raw::dup3(plan.null.as_raw_fd(), number, 0)?;
     }
-    raw::dup3(plan.ready.as_raw_fd(), READY_FD, 0)?;
+    for (fd, number) in [(&plan.ready, READY_FD), (&plan.exe, EXE_FD), (&plan.put, PUT_FD), (&plan.take, TAKE_FD)] {
+        raw::dup3(fd.as_raw_fd(), number, 0)?;
+    }
     raw::chdir(c"/")?;
     raw::umask(0o022);
     raw::reset_signals();
     raw::sigmask(0)?;
-    Err(raw::execve_fd(plan.exe.as_raw_fd(), &plan.argv, &plan.envp))
+    Err(raw::execve_fd(plan.program.as_raw_fd(), &plan.argv, &plan.envp))
 }

@@ -1,21 +1,24 @@
 //! One attempt of a container: what it is made of, its birth, its end.
 
-use super::output::Stream;
+use super::keeper::Note;
+use super::output::{Output, STREAMS, Stream};
 use super::sandbox::leaf_of;
 use super::state::{SLOTS, Supervisor};
 use crate::cgroup::{Cgroup, devices};
 use crate::container::{self, Birth, Bundle, ErrorKind, Extra, Join, Plan, Stdio};
 use crate::pod::config::{self, Config};
 use crate::pod::error::{Code, Error, Result};
-use crate::pod::logs::{self, file::Log};
+use crate::pod::logs;
+use crate::pod::logs::file::{Log, Rotation};
+use crate::pod::logs::ring::{Entry, Ring};
 use crate::pod::machine::{Event, Exit, StartFailure};
 use crate::pod::spec::{ContainerSpec, PodSpec};
 use crate::pod::volume;
 use crate::rootfs::Root;
-use crate::store::{self, atomic};
+use crate::store::{self, Process, atomic};
 use crate::sys::errno::Call;
 use crate::sys::event::{self, EPOLLIN};
-use crate::sys::{fault, mount, process, raw};
+use crate::sys::{fault, keep, mount, process, raw};
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::PathBuf;
@@ -48,20 +51,22 @@ pub(super) struct Running {
     pub id: String,
     pub pid: i32,
     pub pidfd: OwnedFd,
+    /// As in [`Process`].
+    pub start: u64,
     pub cgroup: Cgroup,
-    pub log: Log,
-    /// stdout and stderr; of a terminal the first alone.
-    pub streams: [Option<Stream>; 2],
+    pub output: Output,
     /// Held open, so that the container's stdin does not end.
-    pub _stdin: Option<OwnedFd>,
-    files: Option<Files>,
+    pub stdin: Option<OwnedFd>,
+    /// Under which the keeper keeps it.
+    pub serial: u64,
+    pub files: Option<Files>,
 }
 
 /// The writable layer of one attempt.
-struct Files {
-    folder: PathBuf,
-    /// A tmpfs in place of the data root, which could not hold it; it lives as long as this.
-    _memory: Option<OwnedFd>,
+pub(super) struct Files {
+    pub folder: PathBuf,
+    /// A tmpfs in place of the data root, which could not hold it.
+    pub _memory: Option<OwnedFd>,
 }
 
 /// Why a start failed, in the machine's words.
@@ -125,10 +130,12 @@ impl Supervisor {
         let group = self.leaf(spec, &prepared)?;
         let born = self.born(slot, spec, attempt, &prepared, &group);
         match born {
-            Ok((born, files, log, streams, stdin)) => {
+            Ok((born, files, output, stdin)) => {
                 let id = container_id(&self.spec, &spec.name, attempt);
-                let running =
-                    Running { attempt, id, pid: born.pid, pidfd: born.pidfd, cgroup: group, log, streams, _stdin: stdin, files };
+                let (pid, serial) = (born.pid, event::monotonic());
+                let start = Process::of(pid).map_or(0, |p| p.start);
+                let running = Running { attempt, id, pid, pidfd: born.pidfd, start, cgroup: group, output, stdin, serial, files };
+                self.keep(spec, &running);
                 self.watch(slot, &running)?;
                 // For those who enter it later; not on the way of its start.
                 let folder = self.sandbox.dir.join("containers").join(&spec.name);
@@ -185,8 +192,8 @@ impl Supervisor {
         attempt: u32,
         prepared: &Prepared,
         group: &Cgroup,
-    ) -> Result<(container::Born, Option<Files>, Log, [Option<Stream>; 2], Option<OwnedFd>), Failure> {
-        let log = Log::new(logs::file(&self.intent.roots, &self.spec, &spec.name, attempt));
+    ) -> Result<(container::Born, Option<Files>, Output, Option<OwnedFd>), Failure> {
+        let log = Log::new(logs::file(&self.intent.roots, &self.spec, &spec.name, attempt), Rotation::default());
         let (root, files) = self.root(spec, attempt, prepared)?;
         let birth = (|| {
             fault::point("start.pipes")?;
@@ -228,14 +235,21 @@ impl Supervisor {
             })?;
             fault::point("start.birth")?;
             let mut born = container::start(plan)?;
+            let written = Entry::default().to;
             let streams = match born.console.take() {
-                Some(console) => [Some(Stream::new(console, "stdout")?), None],
-                None => [Some(Stream::new(out_read, "stdout")?), Some(Stream::new(err_read, "stderr")?)],
+                Some(console) => [Some(Stream::new(console, 0, written[0])?), None],
+                None => [Some(Stream::new(out_read, 0, written[0])?), Some(Stream::new(err_read, 1, written[1])?)],
             };
-            Ok((born, streams, stdin))
+            let rings = streams.iter().flatten().map(|_| Ring::new()).collect::<crate::sys::Result<Vec<_>>>();
+            let Ok(rings) = rings else {
+                let _ = group.kill();
+                let _ = process::wait_pidfd(born.pidfd.as_fd(), true);
+                return Err(Failure(StartFailure::CreateContainerError, "no memory for its output".into()));
+            };
+            Ok((born, streams, rings, written, stdin))
         })();
         match birth {
-            Ok((born, streams, stdin)) => Ok((born, files, log, streams, stdin)),
+            Ok((born, streams, rings, written, stdin)) => Ok((born, files, Output { log, streams, rings, written }, stdin)),
             Err(failure) => {
                 let _ = slot;
                 if let Some(files) = files {
@@ -292,16 +306,43 @@ impl Supervisor {
         Ok((root, Some(Files { folder, _memory: Some(memory) })))
     }
 
-    fn watch(&mut self, slot: usize, running: &Running) -> Result<(), Failure> {
+    /// Puts what the next supervisor would need into the keeper's keeping.
+    fn keep(&mut self, spec: &ContainerSpec, running: &Running) {
+        let mut fds = vec![("pidfd".to_string(), running.pidfd.as_fd())];
+        for (name, stream) in STREAMS.iter().zip(&running.output.streams) {
+            fds.extend(stream.as_ref().map(|s| (name.to_string(), s.fd.as_fd())));
+        }
+        fds.extend(STREAMS.iter().zip(&running.output.rings).map(|(name, ring)| (format!("{name} ring"), ring.as_fd())));
+        fds.extend(running.stdin.as_ref().map(|fd| ("stdin".to_string(), fd.as_fd())));
+        let (names, fds): (Vec<_>, Vec<_>) = fds.into_iter().unzip();
+        let note = Note {
+            serial: running.serial,
+            container: Some(spec.name.clone()),
+            attempt: running.attempt,
+            id: running.id.clone(),
+            pid: running.pid,
+            start: running.start,
+            fds: names,
+        };
+        if let Some(Err(e)) = self.keeper.as_ref().map(|k| k.put(&note, &fds)) {
+            self.warnings.push(format!("container {}: {e}: a supervisor started again will not know it", spec.name));
+        }
+    }
+
+    pub fn watch_adopted(&mut self, slot: usize, running: &Running) -> crate::sys::Result<()> {
         let base = SLOTS + 8 * slot as u64;
-        let added = self.epoll.add(&running.pidfd, EPOLLIN, base).and_then(|()| {
-            for (i, stream) in running.streams.iter().enumerate() {
+        self.epoll.add(&running.pidfd, EPOLLIN, base).and_then(|()| {
+            for (i, stream) in running.output.streams.iter().enumerate() {
                 if let Some(stream) = stream {
                     self.epoll.add(&stream.fd, EPOLLIN, base + 1 + i as u64)?;
                 }
             }
             Ok(())
-        });
+        })
+    }
+
+    fn watch(&mut self, slot: usize, running: &Running) -> Result<(), Failure> {
+        let added = self.watch_adopted(slot, running);
         if added.is_err() {
             let _ = running.cgroup.kill();
             let _ = process::wait_pidfd(running.pidfd.as_fd(), true);
@@ -309,14 +350,18 @@ impl Supervisor {
         Ok(added?)
     }
 
-    /// A container's pidfd is readable: reap, count, drain, remove.
+    /// A container's pidfd is readable: count, drain, tell. It is reaped when that is on record.
     pub fn container_ended(&mut self, slot: usize) {
         let Some(running) = self.slots[slot].running.as_ref() else { return };
-        let ended = match process::wait_pidfd(running.pidfd.as_fd(), false) {
-            Ok(Some(exit)) => exit,
+        let ended = match keep::peek_exit(running.pidfd.as_fd()) {
+            Ok(Some(exit)) => Some(exit),
             Ok(None) => return,
-            // Not our child any more: what it ended with is not known, and never said to be 0.
-            Err(_) => process::Exit::Signal(libc::SIGKILL),
+            // An earlier supervisor's child.
+            Err(_) if !matches!(event::poll_in(running.pidfd.as_fd(), Some(0)), Ok(true)) => return,
+            Err(_) => Process { pid: running.pid, start: running.start }
+                .status()
+                .map(keep::decode)
+                .or_else(|| keep::reaped_exit(running.pidfd.as_fd())),
         };
         let Some(mut running) = self.slots[slot].running.take() else { return };
         let _ = self.epoll.remove(&running.pidfd);
@@ -325,25 +370,44 @@ impl Supervisor {
             running.cgroup.memory_events().ok().flatten().is_some_and(|events| events.oom_kill > 0 || events.oom_group_kill > 0);
         // In its own PID namespace all have died with it; in a shared one they have not.
         let _ = running.cgroup.kill();
-        self.drain(slot, &mut running);
-        self.bury(running.cgroup);
-        if let Some(files) = running.files.take() {
-            self.discard(files.folder);
+        self.drain(&mut running);
+        if let Some(spec) = self.container(slot) {
+            let (name, attempt) = (spec.name.clone(), running.attempt);
+            self.queue.push_back(match ended {
+                None => Event::ContainerLost { name, attempt },
+                Some(ended) => {
+                    let signal = match ended {
+                        process::Exit::Signal(signal) => Some(signal),
+                        process::Exit::Code(_) => None,
+                    };
+                    let log = logs::file(&self.intent.roots, &self.spec, &name, attempt);
+                    let failed = ended.status() != 0;
+                    let message = volume::termination_message(&self.spec, spec, self.pause.as_ref(), failed, &log);
+                    Event::ContainerExited { name, attempt, exit: Exit { code: ended.status(), signal, oom_killed, message } }
+                }
+            });
         }
-        let exit = Exit {
-            code: ended.status(),
-            signal: match ended {
-                process::Exit::Signal(signal) => Some(signal),
-                process::Exit::Code(_) => None,
-            },
-            oom_killed,
-            message: self.container(slot).map_or_else(String::new, |spec| {
-                let log = logs::file(&self.intent.roots, &self.spec, &spec.name, running.attempt);
-                volume::termination_message(&self.spec, spec, self.pause.as_ref(), ended.status() != 0, &log)
-            }),
-        };
-        if let Some(name) = self.container(slot).map(|c| c.name.clone()) {
-            self.queue.push_back(Event::ContainerExited { name, attempt: running.attempt, exit });
+        self.ended.push(running);
+    }
+
+    /// What has ended, and is on record as that, goes.
+    pub fn lay_to_rest(&mut self) {
+        if self.ended.is_empty() || self.unsaved {
+            return;
+        }
+        let ended = std::mem::take(&mut self.ended);
+        for running in &ended {
+            self.reap(running.pid, &running.pidfd);
+        }
+        if let Some(keeper) = &self.keeper {
+            let serials: Vec<u64> = ended.iter().map(|r| r.serial).collect();
+            keeper.forget(&serials);
+        }
+        for running in ended {
+            self.bury(running.cgroup);
+            if let Some(files) = running.files {
+                self.discard(files.folder);
+            }
         }
     }
 

@@ -3,7 +3,9 @@
 //!
 //! | file | does |
 //! |---|---|
-//! | `birth` | starts the supervisor, in the caller's process |
+//! | `birth` | starts keeper and supervisor, in the caller's process |
+//! | `keeper` | the supervisor's parent: what it keeps, and how it is replaced |
+//! | `recover` | what a supervisor does that was started again |
 //! | `state` | what it holds, and how it comes up |
 //! | `turn` | the loop: what is ready, what follows from it, what is written and answered |
 //! | `sandbox` | the pod's cgroup and pause |
@@ -15,7 +17,9 @@
 pub(super) mod birth;
 mod container;
 mod helper;
+mod keeper;
 mod output;
+mod recover;
 mod requests;
 mod sandbox;
 mod state;
@@ -24,13 +28,15 @@ mod turn;
 use super::control::Stage;
 use super::control::frame;
 use super::create::Ready;
-use super::error::{Error, Result};
+use super::error::{Code, Error, Result};
 use super::spec::PodSpec;
 use super::status::PodStatusModel;
 use crate::store::{Roots, Store, atomic};
 use crate::sys::{daemon, event, raw};
 use state::Supervisor;
+use std::ffi::CString;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 
 /// A container's cgroup, relative to the cgroup v2 mount.
 pub(super) fn cgroup_of(roots: &Roots, spec: &PodSpec, container: &str) -> String {
@@ -43,32 +49,40 @@ pub const ENTRY: &str = "__supervisor";
 /// The ready pipe's number in a new supervisor.
 const READY_FD: i32 = 3;
 
+/// An exit code that the keeper answers with another supervisor.
+const RETRY: i32 = 75;
+
 /// Writes a v1 PodStatus: what `status.json` holds.
 pub type StatusWriter = fn(&PodSpec, &PodStatusModel) -> Vec<u8>;
 
 /// The whole life of a supervisor. `arguments` are the process's, from argv[0]. Returns the exit code; nobody reads what it could
 /// print.
 pub fn main(arguments: &[std::ffi::OsString], writer: StatusWriter) -> i32 {
-    let Some(pipe) = event::inherit(READY_FD) else { return 64 };
-    let mut ready = ReadyPipe(Some(pipe));
+    // Without it this is not the pod's first supervisor: it takes over what there is.
+    let mut ready = ReadyPipe(event::inherit(READY_FD));
+    let again = !ready.is_open();
     let _ = daemon::block_signals();
     let privileged = daemon::shed_caller();
     // The last to be killed when memory is short: without it nobody ends or restarts anything.
     daemon::set_oom_score_adj(-998);
     let supervisor = Asked::parse(arguments).and_then(|asked| {
         let store = Store::open(&asked.roots)?;
-        Supervisor::new(store, &asked.id, writer)
+        Supervisor::new(store, &asked.id, writer, again)
     });
     match supervisor {
         Ok(mut supervisor) => {
             if !privileged {
                 supervisor.warnings.push("no_new_privs is set in the caller, and so in every container".into());
             }
+            supervisor.arguments = arguments.iter().filter_map(|a| CString::new(a.as_bytes()).ok()).collect();
             match Asked::parse(arguments) {
                 Ok(asked) => supervisor.run(ready, asked.wait),
                 Err(_) => 64,
             }
         }
+        // Another cleans the sandbox up, or has: nothing is left to do.
+        Err(e) if again && matches!(e.code, Code::Aborted | Code::NotFound) => 0,
+        Err(_) if again => RETRY,
         Err(e) => {
             ready.say(&Ready::Failed(e));
             1
@@ -92,7 +106,8 @@ impl Asked {
         let id = text(id)?;
         let here = Roots { state: state.into(), ..Roots::default() };
         let intent = Store::open(&here)?.sandbox(&id)?.intent()?;
-        let roots = intent.ok_or_else(|| Error::internal(format!("sandbox {id} holds no intent.json")))?.roots;
+        let missing = || Error::new(Code::NotFound, format!("sandbox {id} holds no intent.json"));
+        let roots = intent.ok_or_else(missing)?.roots;
         let wait = serde_json::from_str(&text(wait)?).map_err(|e| Error::internal(format!("stage: {e}")))?;
         Ok(Asked { roots, id, wait })
     }

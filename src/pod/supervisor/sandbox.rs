@@ -1,5 +1,6 @@
 //! The pod's cgroup and its pause.
 
+use super::keeper::Note;
 use super::state::{PAUSE, Supervisor};
 use crate::cgroup::Cgroup;
 use crate::pod::error::{Code, Error, Result, Step};
@@ -7,7 +8,7 @@ use crate::pod::machine::Event;
 use crate::pod::{sandbox, volume};
 use crate::store::intent;
 use crate::sys::event::EPOLLIN;
-use crate::sys::{fault, process};
+use crate::sys::{event, fault, process};
 use std::os::fd::AsFd;
 use std::time::Duration;
 
@@ -83,11 +84,30 @@ impl Supervisor {
             .and_then(|()| Ok(self.sandbox.write_intent(&self.intent)?))
             .and_then(|()| Ok(self.epoll.add(&pause.pidfd, EPOLLIN, PAUSE)?));
         match noted {
-            Ok(()) => Ok(pause),
+            Ok(()) => {
+                self.keep_pause(&pause);
+                Ok(pause)
+            }
             Err(e) => {
                 sandbox::end(pause.pidfd.as_fd());
                 Err(e)
             }
+        }
+    }
+
+    fn keep_pause(&mut self, pause: &sandbox::Pause) {
+        let (pid, start) = (pause.process.pid, pause.process.start);
+        let note = Note {
+            serial: event::monotonic(),
+            container: None,
+            attempt: self.machine.sandbox().attempt(),
+            id: String::new(),
+            pid,
+            start,
+            fds: vec!["pidfd".into()],
+        };
+        if let Some(Err(e)) = self.keeper.as_ref().map(|k| k.put(&note, &[pause.pidfd.as_fd()])) {
+            self.warnings.push(format!("pause: {e}"));
         }
     }
 
@@ -97,6 +117,7 @@ impl Supervisor {
         if let Some(pause) = self.pause.take() {
             let _ = self.epoll.remove(&pause.pidfd);
             sandbox::end(pause.pidfd.as_fd());
+            self.reap(pause.process.pid, &pause.pidfd);
         }
         self.burials.clear();
         if let Some(group) = self.pod_cgroup.take() {
@@ -114,6 +135,7 @@ impl Supervisor {
         let ended = self.pause.as_ref().is_some_and(|p| !matches!(process::wait_pidfd(p.pidfd.as_fd(), false), Ok(None)));
         if ended && let Some(pause) = self.pause.take() {
             let _ = self.epoll.remove(&pause.pidfd);
+            self.reap(pause.process.pid, &pause.pidfd);
             let attempt = self.machine.status().sandbox_attempt;
             self.queue.push_back(Event::SandboxDied { attempt });
         }

@@ -1,6 +1,7 @@
 //! What a supervisor holds, and how it comes up.
 
 use super::container::{Prepared, Running};
+use super::keeper::{Heirlooms, Keeper};
 use super::output::Scratch;
 use super::requests::Waiting;
 use super::{StatusWriter, needed};
@@ -15,7 +16,9 @@ use crate::store::lock::{Lock, SUPERVISOR};
 use crate::store::{Intent, Process, Sandbox, Store, atomic};
 use crate::sys::event::{EPOLLIN, Epoll, Signals, Timer};
 use crate::sys::fault;
+use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
+use std::ffi::CString;
 use std::os::fd::OwnedFd;
 
 /// Epoll tokens: below [`SLOTS`] the few sources of the pod itself, from there eight for each container, from [`HELPERS`] the
@@ -23,6 +26,7 @@ use std::os::fd::OwnedFd;
 pub(super) const TIMER: u64 = 1;
 pub(super) const SIGNALS: u64 = 2;
 pub(super) const PAUSE: u64 = 3;
+pub(super) const KEEPER: u64 = 4;
 pub(super) const SLOTS: u64 = 16;
 pub(super) const HELPERS: u64 = 1 << 20;
 
@@ -37,6 +41,11 @@ pub(super) struct Supervisor {
     pub writer: StatusWriter,
     /// Held for life.
     pub _lock: Lock,
+    /// None: it is dead, and this supervisor takes its place.
+    pub keeper: Option<Keeper>,
+    pub heirlooms: Heirlooms,
+    /// This process's own, for who is started in its place.
+    pub arguments: Vec<CString>,
     pub epoll: Epoll,
     pub timer: Timer,
     pub signals: Signals,
@@ -49,6 +58,10 @@ pub(super) struct Supervisor {
     /// What the timerfd is set to.
     pub armed: Option<u64>,
     pub dirty: bool,
+    /// The machine has moved since `state.json` was written.
+    pub unsaved: bool,
+    /// Ended attempts whose ends are not yet on record: till then they stay in the process table.
+    pub ended: Vec<Running>,
     pub pod_cgroup: Option<Cgroup>,
     pub pause: Option<Pause>,
     /// One for each of [`PodSpec::all_containers`], in that order.
@@ -72,6 +85,22 @@ pub(super) struct Supervisor {
     pub finished: Option<i32>,
 }
 
+/// What `state.json` holds: the machine, and beside it what is the supervisor's own.
+#[derive(Serialize)]
+struct Stored<'a> {
+    #[serde(flatten)]
+    machine: &'a Machine,
+    #[serde(flatten)]
+    beside: Beside,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+struct Beside {
+    seq: u64,
+    keep_record: bool,
+}
+
 #[derive(Default)]
 pub(super) struct Slot {
     /// Read before anything was made; used up by the first start.
@@ -83,8 +112,14 @@ pub(super) struct Slot {
 
 impl Supervisor {
     /// Takes the lock, reads the request, checks all that can be checked with nothing made.
-    pub fn new(store: Store, id: &str, writer: StatusWriter) -> Result<Supervisor> {
+    ///
+    /// `again`: an earlier supervisor of the sandbox has died; its state is read, and nothing is refused any more.
+    pub fn new(store: Store, id: &str, writer: StatusWriter, again: bool) -> Result<Supervisor> {
+        let (keeper, heirlooms) = Keeper::inherit()?;
         let sandbox = store.sandbox(id)?;
+        if again && sandbox.is_doomed() {
+            return Err(Error::new(Code::Aborted, format!("sandbox {id} is being removed")));
+        }
         let lock = Lock::open(&sandbox.dir)?;
         if !lock.take(SUPERVISOR)? {
             return Err(Error::new(Code::Aborted, format!("sandbox {id} has a supervisor")));
@@ -92,20 +127,38 @@ impl Supervisor {
         let mut intent: Intent = needed(&sandbox.dir, "intent.json")?;
         let spec: PodSpec = needed(&sandbox.dir, "pod.json")?;
         intent.supervisor = Some(Process::current());
+        intent.keeper = keeper.as_ref().map(|k| k.process.clone());
         sandbox.write_intent(&intent).step("create.intent")?;
         fault::point("create.supervisor.up")?;
         let hierarchy = Hierarchy::discover().step("create.cgroup")?;
         let mut warnings = Vec::new();
-        let slots = prepare(&spec, &hierarchy, &mut warnings)?;
+        let slots = match again {
+            false => prepare(&spec, &hierarchy, &mut warnings)?,
+            true => spec.all_containers().map(|_| Slot::default()).collect(),
+        };
         let epoll = Epoll::new()?;
         let timer = Timer::new()?;
         epoll.add(&timer, EPOLLIN, TIMER)?;
         let bit = |signal: i32| 1u64 << (signal - 1);
-        let signals = Signals::new(bit(libc::SIGTERM) | bit(libc::SIGINT))?;
+        let signals = Signals::new(bit(libc::SIGTERM) | bit(libc::SIGINT) | bit(libc::SIGUSR1))?;
         epoll.add(&signals, EPOLLIN, SIGNALS)?;
+        if let Some(keeper) = &keeper {
+            epoll.add(&keeper.pidfd, EPOLLIN, KEEPER)?;
+        }
         fault::point("create.control")?;
+        if again {
+            let _ = std::fs::remove_file(sandbox.dir.join(crate::pod::control::SOCKET));
+        }
         let server = Server::new(&sandbox, intent.boot_id.clone(), &epoll).step("create.control")?;
-        let machine = Machine::new(&spec, Tuning::default(), crate::pod::now());
+        let mut machine = Machine::new(&spec, Tuning::default(), crate::pod::now());
+        let mut beside = Beside::default();
+        let path = sandbox.dir.join("state.json");
+        if let Some(stored) = atomic::read_json(&path)?.filter(|_| again) {
+            machine = stored;
+            beside = atomic::read_json(&path)?.unwrap_or_default();
+            // What was told after that state was written had these numbers.
+            beside.seq += HISTORY as u64;
+        }
         Ok(Supervisor {
             store,
             sandbox,
@@ -113,6 +166,9 @@ impl Supervisor {
             spec,
             writer,
             _lock: lock,
+            keeper,
+            heirlooms,
+            arguments: Vec::new(),
             epoll,
             timer,
             signals,
@@ -123,6 +179,8 @@ impl Supervisor {
             alarm: None,
             armed: None,
             dirty: true,
+            unsaved: true,
+            ended: Vec::new(),
             pod_cgroup: None,
             pause: None,
             slots,
@@ -131,11 +189,11 @@ impl Supervisor {
             scratch: Scratch::default(),
             waiting: Vec::new(),
             watchers: Vec::new(),
-            seq: 0,
+            seq: beside.seq,
             history: VecDeque::new(),
             warnings,
-            keep_record: false,
-            stands: false,
+            keep_record: beside.keep_record,
+            stands: again,
             finished: None,
         })
     }
@@ -158,6 +216,17 @@ impl Supervisor {
         self.tell_watchers(self.seq);
     }
 
+    /// Writes `state.json`, for the next supervisor: before anything is done that follows from it.
+    pub fn save(&mut self) -> Result<()> {
+        if !self.unsaved {
+            return Ok(());
+        }
+        let stored = Stored { machine: &self.machine, beside: Beside { seq: self.seq, keep_record: self.keep_record } };
+        atomic::write_json(&self.sandbox.dir.join("state.json"), &stored, atomic::Durable::No)?;
+        self.unsaved = false;
+        Ok(())
+    }
+
     /// Makes the state durable: `state.json` for podrt, `status.json` for everybody. Readers see the old or the new.
     pub fn persist(&mut self) {
         if !self.dirty {
@@ -166,7 +235,7 @@ impl Supervisor {
         let status = (self.writer)(&self.spec, &self.machine.status());
         let written = fault::point("create.status")
             .map_err(Error::from)
-            .and_then(|()| Ok(atomic::write_json(&self.sandbox.dir.join("state.json"), &self.machine, atomic::Durable::No)?))
+            .and_then(|()| self.save())
             .and_then(|()| Ok(atomic::replace(&self.sandbox.dir.join("status.json"), &status, atomic::Durable::No)?));
         // A full disk: what is known stays known here and is written with the next change or the next minute.
         self.dirty = written.is_err();

@@ -2,7 +2,7 @@
 //! then told to anybody.
 
 use super::requests::reached;
-use super::state::{HELPERS, PAUSE, SIGNALS, SLOTS, Supervisor, TIMER};
+use super::state::{HELPERS, KEEPER, PAUSE, SIGNALS, SLOTS, Supervisor, TIMER};
 use super::{ReadyPipe, output};
 use crate::pod::control::Stage;
 use crate::pod::control::server::{LISTENER, TOKENS};
@@ -19,7 +19,14 @@ const BURIAL_RETRY: u64 = 10_000_000;
 impl Supervisor {
     /// Until the pod is gone. `ready` is told when the sandbox stands, and when `wait` is reached.
     pub fn run(&mut self, mut ready: ReadyPipe, wait: Stage) -> i32 {
-        self.queue.push_back(Event::Start);
+        if self.stands && self.keeper.is_none() {
+            // It has died in between: before anything else another, in whose keeping everything is still found.
+            return self.replace_keeper();
+        }
+        match ready.is_open() {
+            true => self.queue.push_back(Event::Start),
+            false => self.recover(),
+        }
         let mut sources = Vec::new();
         loop {
             if let Some(code) = self.settle(&mut ready, wait) {
@@ -43,13 +50,18 @@ impl Supervisor {
                 self.queue.push_back(Event::Timer);
             }
             SIGNALS => {
-                while self.signals.take().is_some() {
+                while let Some(signal) = self.signals.take() {
+                    if signal == libc::SIGUSR1 {
+                        self.reap_left();
+                        continue;
+                    }
                     // The host goes down, or somebody ends the pod by its supervisor: all is ended, the record stays.
                     self.keep_record = true;
                     self.queue.push_back(Event::Delete { grace: None });
                 }
             }
             PAUSE => self.pause_ended(),
+            KEEPER => self.keeper_ended(),
             LISTENER => self.server.accept(&self.epoll),
             TOKENS.. => {
                 let (requests, _) = self.server.read(token - TOKENS);
@@ -70,7 +82,14 @@ impl Supervisor {
     fn settle(&mut self, ready: &mut ReadyPipe, wait: Stage) -> Option<i32> {
         let busy = !self.queue.is_empty();
         while let Some(event) = self.queue.pop_front() {
-            for action in self.machine.handle(event, crate::pod::now()) {
+            let actions = self.machine.handle(event, crate::pod::now());
+            self.unsaved = true;
+            // What is begun must be on record, or the next supervisor would not know of it.
+            if actions.iter().any(has_effect) {
+                let _ = self.save();
+                self.lay_to_rest();
+            }
+            for action in actions {
                 if let Err(e) = self.act(action, ready) {
                     ready.say(&Ready::Failed(e));
                     return Some(1);
@@ -78,6 +97,7 @@ impl Supervisor {
             }
         }
         self.persist();
+        self.lay_to_rest();
         if self.finished.is_none() && ready.is_open() && self.stands {
             match reached(wait, &self.machine.status()) {
                 _ if wait == Stage::Created => ready.close(),
@@ -97,6 +117,9 @@ impl Supervisor {
         self.server.flush(&self.epoll);
         if self.finished.is_some() {
             return self.finished;
+        }
+        if self.keeper.is_none() {
+            return Some(self.replace_keeper());
         }
         self.set_timer();
         if busy {
@@ -150,6 +173,9 @@ impl Supervisor {
             return Err(e);
         }
         self.stands = true;
+        if let Some(keeper) = &self.keeper {
+            keeper.stands();
+        }
         ready.say(&Ready::Created { warnings: std::mem::take(&mut self.warnings) });
         Ok(())
     }
@@ -196,5 +222,18 @@ impl Supervisor {
         if next != self.armed && self.timer.set(next).is_ok() {
             self.armed = next;
         }
+    }
+}
+
+/// Something comes to be or ends by it.
+fn has_effect(action: &Action) -> bool {
+    match action {
+        Action::CreateSandbox { .. }
+        | Action::StopSandbox { .. }
+        | Action::StartContainer { .. }
+        | Action::StopContainer { .. }
+        | Action::KillContainer { .. }
+        | Action::Done { .. } => true,
+        Action::SetTimer(_) | Action::Event(_) | Action::StatusChanged => false,
     }
 }

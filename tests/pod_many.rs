@@ -99,7 +99,7 @@ fn of_twelve_that_want_one_name_one_gets_it(t: &Test) {
             assert!(out.code() == 1 && out.stderr.contains("already exists"), "round {round}: {out}");
         }
         assert_eq!(phase(t, "one"), "Running");
-        assert_eq!(supervisors(t).len(), 1);
+        assert_eq!(supervisors(t).len(), 2, "a keeper and a supervisor");
         t.podrt(["delete", "pod", "one", "--now"]).run().ok();
     }
 }

@@ -15,18 +15,19 @@ struct Held {
 
 pub fn measures(world: &World) -> Vec<Measure> {
     let mut m = Measure::new("memory", "memory of a pod of two beside its containers: slope from 10 to 20 pods", "kB").goal(
-        "supervisor and pause",
+        "keeper, supervisor and pause",
         None,
         300.0,
     );
     match slope(world) {
-        Ok((pause, supervisor)) => {
-            m.row("supervisor and pause", Ok(Series::one(pause.own + supervisor.own)));
-            m.row("  pause", Ok(Series::one(pause.own)));
-            m.row("  supervisor", Ok(Series::one(supervisor.own)));
-            m.row("  page tables of both", Ok(Series::one(pause.page_tables + supervisor.page_tables)));
+        Ok(all) => {
+            m.row("keeper, supervisor and pause", Ok(Series::one(all.iter().map(|h| h.own).sum())));
+            for (name, held) in ["  pause", "  keeper", "  supervisor"].iter().zip(all) {
+                m.row(name, Ok(Series::one(held.own)));
+            }
+            m.row("  page tables of all", Ok(Series::one(all.iter().map(|h| h.page_tables).sum())));
         }
-        Err(why) => m.row("supervisor and pause", Err(why)),
+        Err(why) => m.row("keeper, supervisor and pause", Err(why)),
     }
     for i in 0..20 {
         let _ = timed(&world.podrt(["delete", "pod", &format!("memory{i}"), "--grace-period", "0"]));
@@ -34,7 +35,8 @@ pub fn measures(world: &World) -> Vec<Measure> {
     vec![m]
 }
 
-fn slope(world: &World) -> Result<(Held, Held), String> {
+/// Of pause, keeper, supervisor.
+fn slope(world: &World) -> Result<[Held; 3], String> {
     let up = |i: usize| {
         let file = manifest(world, &format!("memory{i}"), 2)?;
         timed(&world.podrt(["create", "--wait=started", "-f", &file.to_string_lossy()]))
@@ -44,21 +46,27 @@ fn slope(world: &World) -> Result<(Held, Held), String> {
     (10..20).try_for_each(|i| up(i).map(drop))?;
     let twenty = now(world);
     let per = |a: Held, b: Held| Held { own: (b.own - a.own) / 10.0, page_tables: (b.page_tables - a.page_tables) / 10.0 };
-    Ok((per(ten.0, twenty.0), per(ten.1, twenty.1)))
+    Ok(std::array::from_fn(|i| per(ten[i], twenty[i])))
 }
 
-/// (all pauses, all supervisors), after the supervisors have come to rest.
-fn now(world: &World) -> (Held, Held) {
+/// All pauses, all keepers, all supervisors, after the supervisors have come to rest.
+fn now(world: &World) -> [Held; 3] {
     std::thread::sleep(std::time::Duration::from_millis(300));
     let root = world.cgroup("pods");
     let pods = std::fs::read_dir(&root).into_iter().flatten().flatten().map(|e| e.path());
-    let pauses = pods.filter(|p| p.join("pause").exists()).map(|p| held_in(&p.join("pause")));
-    (sum(pauses), held_in(&root.join("supervisors")))
+    let pauses = pods.filter(|p| p.join("pause").exists()).flat_map(|p| pids_in(&p.join("pause")));
+    let (keepers, supervisors): (Vec<_>, Vec<_>) = pids_in(&root.join("supervisors")).into_iter().partition(|p| is_keeper(p));
+    let held = |pids: Vec<String>| sum(pids.iter().map(|p| held_by(p)));
+    [held(pauses.collect()), held(keepers), held(supervisors)]
 }
 
-fn held_in(cgroup: &Path) -> Held {
+fn is_keeper(pid: &String) -> bool {
+    std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.trim() == "podrt-keeper")
+}
+
+fn pids_in(cgroup: &Path) -> Vec<String> {
     let pids = std::fs::read_to_string(cgroup.join("cgroup.procs")).unwrap_or_default();
-    sum(pids.lines().map(held_by))
+    pids.lines().map(String::from).collect()
 }
 
 fn sum(all: impl Iterator<Item = Held>) -> Held {

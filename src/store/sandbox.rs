@@ -7,7 +7,8 @@ use crate::sys::errno::Call;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-const DOOMED: &str = "doomed";
+/// The folder's sticky bit: a mark that needs no room on a full file system.
+const DOOMED: u32 = 0o1000;
 
 /// A published sandbox.
 #[derive(Debug, Clone)]
@@ -124,15 +125,16 @@ impl Sandbox {
 
     /// Marks it: no supervisor goes on with it, and none is started for it again.
     pub fn doom(&self) -> Result<()> {
-        let path = self.dir.join(DOOMED);
-        match std::fs::File::create(&path) {
+        use std::os::unix::fs::PermissionsExt;
+        match std::fs::set_permissions(&self.dir, std::fs::Permissions::from_mode(0o700 | DOOMED)) {
             Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),
-            other => Ok(other.map(drop).call(|| format!("create({})", path.display()))?),
+            other => Ok(other.call(|| format!("chmod({})", self.dir.display()))?),
         }
     }
 
     pub fn is_doomed(&self) -> bool {
-        self.dir.join(DOOMED).exists() || !self.dir.exists()
+        use std::os::unix::fs::MetadataExt;
+        std::fs::symlink_metadata(&self.dir).map_or(true, |m| m.mode() & DOOMED != 0)
     }
 
     /// Somebody creates it, runs it or cleans it up. Not for a process that holds one of its locks.

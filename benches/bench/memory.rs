@@ -23,7 +23,7 @@ pub fn measures(world: &World) -> Vec<Measure> {
         Ok(all) => {
             m.row("keeper, supervisor and pause", Ok(Series::one(all.iter().map(|h| h.own).sum())));
             for (name, held) in ["  pause", "  keeper", "  supervisor"].iter().zip(all) {
-                m.row(name, Ok(Series::one(held.own)));
+                m.row(*name, Ok(Series::one(held.own)));
             }
             m.row("  page tables of all", Ok(Series::one(all.iter().map(|h| h.page_tables).sum())));
         }

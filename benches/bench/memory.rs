@@ -55,7 +55,7 @@ fn now(world: &World) -> [Held; 3] {
     let root = world.cgroup("pods");
     let pods = std::fs::read_dir(&root).into_iter().flatten().flatten().map(|e| e.path());
     let pauses = pods.filter(|p| p.join("pause").exists()).flat_map(|p| pids_in(&p.join("pause")));
-    let (keepers, supervisors): (Vec<_>, Vec<_>) = pids_in(&root.join("supervisors")).into_iter().partition(|p| is_keeper(p));
+    let (keepers, supervisors): (Vec<_>, Vec<_>) = pids_in(&root.join("supervisors")).into_iter().partition(is_keeper);
     let held = |pids: Vec<String>| sum(pids.iter().map(|p| held_by(p)));
     [held(pauses.collect()), held(keepers), held(supervisors)]
 }

@@ -14,6 +14,7 @@ mod defaults;
 mod document;
 mod error;
 mod expand;
+mod explain;
 mod fresh;
 mod input;
 mod load;
@@ -31,6 +32,7 @@ mod walk;
 mod yaml;
 
 pub use error::{Errors, Problem};
+pub use explain::{Explained, explain};
 pub use fresh::Fresh;
 pub use input::{MAX_BYTES, Source};
 pub use load::{Manifest, Manifests, Name, Options, load, load_names};

@@ -3,7 +3,7 @@
 
 use super::error::{Problem, nearest, quoted};
 use super::node::{Entry, Node, Number, Pos, Value};
-use super::schema::{Field, Level, Ty};
+use super::schema::{Field, Level, Ty, Type};
 use serde_json::Value as Json;
 use std::fmt::Write;
 
@@ -71,9 +71,9 @@ impl<'a> Findings<'a> {
 }
 
 /// The document as JSON of the table's types; where something was wrong, `findings` says so and the value is left out.
-pub fn walk(root: &Node<'_>, fields: &[Field], validate: Validate, findings: &mut Findings<'_>) -> Json {
+pub fn walk(root: &Node<'_>, object: &Type, validate: Validate, findings: &mut Findings<'_>) -> Json {
     let mut walk = Walk { validate, findings };
-    walk.object(root, fields, &Path::Root).unwrap_or(Json::Null)
+    walk.object(root, object, &Path::Root).unwrap_or(Json::Null)
 }
 
 /// Where the walk stands; made into text only for a finding.
@@ -127,7 +127,9 @@ impl Walk<'_, '_> {
             (Ty::Quantity, Value::Str(s)) => Some(Json::String(s.to_string())),
             (Ty::Quantity, Value::Num(n, raw)) => self.quantity(node, *n, raw, path),
             (Ty::Word(words), Value::Str(s)) => self.word(node, words, s, path),
-            (Ty::Obj(fields), Value::Map(_)) => self.object(node, fields, path),
+            (Ty::Obj(object), Value::Map(_)) => self.object(node, object, path),
+            (Ty::IntOrStr, Value::Str(s)) => Some(Json::String(s.to_string())),
+            (Ty::IntOrStr, Value::Num(n, raw)) => self.integer(node, &Ty::I32, *n, raw, path),
             (Ty::List(inner), Value::Seq(items)) => {
                 // An item that was refused keeps its place, so that those behind it keep their numbers.
                 let item = |(i, item)| self.value(item, inner, &Path::Index(path, i)).unwrap_or_else(|| blank(inner));
@@ -214,11 +216,12 @@ impl Walk<'_, '_> {
         None
     }
 
-    fn object(&mut self, node: &Node<'_>, fields: &[Field], path: &Path<'_>) -> Option<Json> {
+    fn object(&mut self, node: &Node<'_>, object: &Type, path: &Path<'_>) -> Option<Json> {
         let Value::Map(entries) = &node.value else {
-            self.mistyped(node, &Ty::Obj(&[]), path);
+            self.mistyped(node, &Ty::Map(&Ty::Any), path);
             return None;
         };
+        let fields = object.fields;
         let mut map = serde_json::Map::new();
         for entry in entries {
             match fields.iter().find(|f| f.name == entry.key) {
@@ -286,7 +289,7 @@ fn blank(ty: &Ty) -> Json {
     match ty {
         Ty::Str | Ty::Word(_) | Ty::Quantity => Json::String(String::new()),
         Ty::Bool => Json::Bool(false),
-        Ty::I32 | Ty::I64 => Json::from(0),
+        Ty::I32 | Ty::I64 | Ty::IntOrStr => Json::from(0),
         Ty::Obj(_) | Ty::Map(_) => Json::Object(serde_json::Map::new()),
         Ty::List(_) => Json::Array(Vec::new()),
         Ty::Any => Json::Null,

@@ -6,6 +6,7 @@ mod create;
 mod delete;
 mod describe;
 mod exec;
+mod explain;
 mod failure;
 mod get;
 mod json;

@@ -2,7 +2,7 @@
 
 use super::context::{Context, Global};
 use super::failure::{Failure, Kind, Result};
-use super::{create, delete, describe, exec, get, logs, output, plan, run, version};
+use super::{create, delete, describe, exec, explain, get, logs, output, plan, run, version};
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 use std::ffi::OsString;
@@ -62,6 +62,8 @@ enum Verb {
     Delete(delete::Args),
     /// Show exactly what would be made of a manifest, and make nothing
     Plan(plan::Args),
+    /// Say what a field of a manifest is, and what podrt makes of it
+    Explain(explain::Args),
     /// Print podrt's version
     Version(version::Args),
 }
@@ -81,6 +83,7 @@ impl Cli {
             Verb::Exec(args) => exec::run(&args, &context),
             Verb::Delete(args) => delete::run(&args, &context),
             Verb::Plan(args) => plan::run(&args, &context),
+            Verb::Explain(args) => explain::run(&args),
             Verb::Version(args) => version::run(&args),
         }
     }

@@ -1,7 +1,7 @@
 //! What an API server fills in, so that what podrt shows of a pod is what a cluster would show.
 
 use super::resources;
-use k8s_openapi::api::core::v1::{Container, Pod, PodSecurityContext, PodSpec, Toleration};
+use k8s_openapi::api::core::v1::{Container, HTTPGetAction, Pod, PodSecurityContext, PodSpec, Probe, Toleration};
 
 /// Source: Kubernetes' pkg/apis/core/v1/defaults.go, SetDefaults_Pod and what it calls.
 pub fn set(pod: &mut Pod) {
@@ -32,6 +32,28 @@ fn set_container(container: &mut Container) {
     for port in container.ports.iter_mut().flatten() {
         text(&mut port.protocol, "TCP");
     }
+    let probes = [&mut container.liveness_probe, &mut container.readiness_probe, &mut container.startup_probe];
+    probes.into_iter().flatten().for_each(set_probe);
+    if let Some(lifecycle) = &mut container.lifecycle {
+        let hooks = [&mut lifecycle.post_start, &mut lifecycle.pre_stop];
+        hooks.into_iter().flatten().filter_map(|hook| hook.http_get.as_mut()).for_each(set_http);
+    }
+}
+
+fn set_probe(probe: &mut Probe) {
+    probe.timeout_seconds.get_or_insert(1);
+    probe.period_seconds.get_or_insert(10);
+    probe.success_threshold.get_or_insert(1);
+    probe.failure_threshold.get_or_insert(3);
+    probe.http_get.iter_mut().for_each(set_http);
+    if let Some(grpc) = &mut probe.grpc {
+        grpc.service.get_or_insert_default();
+    }
+}
+
+fn set_http(get: &mut HTTPGetAction) {
+    text(&mut get.path, "/");
+    text(&mut get.scheme, "HTTP");
 }
 
 /// In the host's network a container's port is the host's.

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 #[path = "faults_tests.rs"]
 mod faults;
+#[path = "life_tests.rs"]
+mod life;
 #[path = "refs_tests.rs"]
 mod refs;
 #[path = "volumes_tests.rs"]

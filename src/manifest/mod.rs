@@ -17,6 +17,7 @@ mod expand;
 mod explain;
 mod fresh;
 mod input;
+mod life;
 mod load;
 mod lower;
 mod names;

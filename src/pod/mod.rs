@@ -27,6 +27,7 @@ mod list;
 pub mod logs;
 pub mod machine;
 pub mod pause;
+pub mod probe;
 pub mod sandbox;
 pub mod spec;
 pub mod status;

@@ -3,6 +3,10 @@
 //! Values are validated and defaulted: quantities are numbers, references are resolved, names obey DNS-1123. It is stored as
 //! JSON in the sandbox's folder, so that a later podrt (or a supervisor started again) reads what an earlier one wrote.
 
+mod life;
+
+pub use life::{Handler, HttpGet, Lifecycle, Probe, RestartRule, Timing};
+
 use crate::cgroup::Limits;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -45,6 +49,9 @@ pub struct PodSpec {
     /// spec.securityContext.fsGroup: the group of the volumes that podrt makes.
     #[serde(default)]
     pub fs_group: Option<u32>,
+    /// spec.readinessGates: condition types that have to be True before the pod is ready.
+    #[serde(default)]
+    pub readiness_gates: Vec<String>,
     /// `--missing-controllers=warn`: a limit whose controller is missing warns, and does not fail.
     pub missing_controllers_warn: bool,
 }
@@ -136,6 +143,8 @@ pub struct ContainerSpec {
     /// terminationMessagePolicy FallbackToLogsOnError.
     #[serde(default)]
     pub message_from_log: bool,
+    #[serde(default)]
+    pub life: Lifecycle,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

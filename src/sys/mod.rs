@@ -24,6 +24,7 @@ pub mod process;
 pub mod raw;
 pub mod signal;
 pub mod socket;
+pub mod tcp;
 pub mod tty;
 
 pub use errno::{Errno, Error, Result};

@@ -2,6 +2,7 @@
 
 pub mod downward;
 mod env;
+mod life;
 mod limits;
 pub mod network;
 mod security;
@@ -107,6 +108,7 @@ pub fn pod(pod: &Pod, host: &Host<'_>, refs: &mut Refs<'_>) -> PodSpec {
         soft_limits,
         init_containers,
         containers,
+        readiness_gates: spec.readiness_gates.iter().flatten().map(|g| g.condition_type.clone()).collect(),
         missing_controllers_warn: host.missing_controllers_warn,
     }
 }
@@ -180,6 +182,7 @@ fn container(
         mounts: Vec::new(),
         message_from_log: c.termination_message_policy.as_deref() == Some("FallbackToLogsOnError"),
         termination_message_path: c.termination_message_path.clone().unwrap_or_default(),
+        life: life::lower(c, &env),
         env,
     }
 }

@@ -56,14 +56,13 @@ pub(super) const CONTAINER: &Type = &Type {
         field("resizePolicy", List(&Obj(RESIZE)), "Whether a change of resources restarts the container.")
             .warned("containers are not resized in place yet"),
         field("restartPolicy", Word(POLICIES), "Over the pod's; Always makes an init container a sidecar."),
-        field("restartPolicyRules", List(&Obj(RESTART_RULE)), "Exit codes that are answered otherwise than by restartPolicy.")
-            .not_yet(),
+        field("restartPolicyRules", List(&Obj(RESTART_RULE)), "Exit codes that are answered otherwise than by restartPolicy."),
         MOUNTS,
         DEVICES,
-        field("livenessProbe", Obj(PROBE), "Asks whether it lives; when it fails, the container is restarted.").not_yet(),
-        field("readinessProbe", Obj(PROBE), "Asks whether it is ready; until then the pod is not Ready.").not_yet(),
-        field("startupProbe", Obj(PROBE), "Asks whether it has started; until then no other probe is made.").not_yet(),
-        field("lifecycle", Obj(LIFECYCLE), "What is done after its start and before its end.").not_yet(),
+        field("livenessProbe", Obj(PROBE), "Asks whether it lives; when it fails, the container is restarted."),
+        field("readinessProbe", Obj(PROBE), "Asks whether it is ready; until then the pod is not Ready."),
+        field("startupProbe", Obj(PROBE), "Asks whether it has started; until then no other probe is made."),
+        field("lifecycle", Obj(LIFECYCLE), "What is done after its start and before its end."),
         MESSAGE_PATH,
         MESSAGE_POLICY,
         SECURITY_FIELD,
@@ -176,7 +175,7 @@ const EXIT_CODES: &Type = &Type {
 const PROBE: &Type = &Type {
     name: "Probe",
     fields: &[
-        field("exec", Obj(EXEC), "A command in the container; healthy is exit code 0."),
+        field("exec", Obj(EXEC), "A command in the container; healthy is exit code 0.").not_yet(),
         field("httpGet", Obj(HTTP_GET), "An HTTP request to the container; healthy is a status of 200 to 399."),
         field("tcpSocket", Obj(TCP_SOCKET), "A connection to a port; healthy is one that is accepted."),
         field("grpc", Obj(GRPC), "The gRPC health protocol; healthy is SERVING."),
@@ -197,7 +196,7 @@ const HTTP_GET: &Type = &Type {
     fields: &[
         field("port", IntOrStr, "A port's number, or its name in ports.").required(),
         field("path", Str, "The path of the request. Default /."),
-        field("host", Str, "The host to connect to; the pod where nothing is said."),
+        field("host", Str, "An address of the host's network to connect to; the pod where nothing is said."),
         field("scheme", Word(&["HTTP", "HTTPS"]), "Default HTTP; certificates are not verified."),
         field("httpHeaders", List(&Obj(HTTP_HEADER)), "Headers of the request."),
     ],
@@ -212,7 +211,7 @@ const TCP_SOCKET: &Type = &Type {
     name: "TCPSocketAction",
     fields: &[
         field("port", IntOrStr, "A port's number, or its name in ports.").required(),
-        field("host", Str, "The host to connect to; the pod where nothing is said."),
+        field("host", Str, "An address of the host's network to connect to; the pod where nothing is said."),
     ],
 };
 
@@ -236,10 +235,11 @@ const LIFECYCLE: &Type = &Type {
 const HANDLER: &Type = &Type {
     name: "LifecycleHandler",
     fields: &[
-        field("exec", Obj(EXEC), "A command in the container."),
+        field("exec", Obj(EXEC), "A command in the container.").not_yet(),
         field("httpGet", Obj(HTTP_GET), "An HTTP request."),
         field("sleep", Obj(SLEEP), "A pause."),
-        field("tcpSocket", Obj(TCP_SOCKET), "Deprecated: always fails."),
+        field("tcpSocket", Obj(TCP_SOCKET), "Deprecated: always fails.")
+            .warned("tcpSocket is no hook: it fails whenever it is run, as in Kubernetes"),
     ],
 };
 

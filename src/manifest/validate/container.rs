@@ -2,7 +2,7 @@
 
 use super::super::error::quoted;
 use super::super::names;
-use super::{Check, env, resources, security, volumes};
+use super::{Check, env, life, resources, security, volumes};
 use k8s_openapi::api::core::v1::{Container, PodSpec};
 
 /// What an image is written as in this version.
@@ -20,6 +20,7 @@ pub fn check(check: &mut Check<'_, '_, '_>, spec: &PodSpec, container: &Containe
     }
     security::check_container(check, spec, container, at);
     resources::check_container(check, container, at);
+    life::check(check, spec, container, at);
 }
 
 fn image(check: &mut Check<'_, '_, '_>, image: &str, field: &str) {

@@ -4,6 +4,7 @@
 
 mod container;
 mod env;
+mod life;
 mod meta;
 mod network;
 mod resources;

@@ -48,6 +48,10 @@ fn numbers(check: &mut Check<'_, '_, '_>, spec: &PodSpec) {
     if let Some(seconds) = spec.active_deadline_seconds {
         check.range("spec.activeDeadlineSeconds", seconds, 1, LONGEST);
     }
+    for (i, gate) in spec.readiness_gates.iter().flatten().enumerate() {
+        let field = format!("spec.readinessGates[{i}].conditionType");
+        check.text(&field, "condition type", &gate.condition_type, names::qualified);
+    }
 }
 
 fn sharing(check: &mut Check<'_, '_, '_>, spec: &PodSpec) {

@@ -2,6 +2,7 @@
 
 use super::clock::Now;
 use super::state::{Health, Life, Run, Sandbox, State};
+use super::stop::Back;
 use super::{Event, Exit, Machine, SECOND, StartFailure, Step};
 use crate::pod::spec::RestartPolicy;
 use crate::pod::status::{EventKind, Terminated};
@@ -56,11 +57,17 @@ impl Machine {
                     self.exited(index, None, step.now, step);
                 }
             }
-            Event::Timer => {
-                // It is spent, and also if it rang early: whatever is still due sets it anew.
-                step.changed |= self.timer.is_some_and(|at| at <= step.now.mono);
-                self.timer = None;
+            Event::HandlerDone { name, attempt, purpose, outcome } => {
+                if let Some(index) = self.index_of_attempt(&name, attempt) {
+                    match purpose.is_hook() {
+                        true => self.hook_done(index, purpose, outcome, step),
+                        false => self.probed(index, purpose, outcome, step),
+                    }
+                }
             }
+            Event::Condition { kind, status, reason, message } => self.set_gate(kind, status, reason, message, step),
+            // It is spent, and also if it rang early: whatever is still due sets it anew.
+            Event::Timer => self.timer = None,
             Event::Delete { .. } | Event::Recovered { .. } => {}
         }
     }
@@ -77,10 +84,12 @@ impl Machine {
         container.made = attempt.saturating_add(1);
         container.id = Some(id);
         container.failures = Default::default();
-        container.state = State::Running(Run { attempt, pid, since: step.now, health: Health::Ready });
+        let (since, health) = (step.now, Health::Starting);
+        container.state = State::Running(Run { attempt, pid, since, health, hooked: false, checks: Default::default() });
         step.changed = true;
         self.record(EventKind::Normal, "Created", "Container created".into(), Some(index), step);
         self.record(EventKind::Normal, "Started", "Container started".into(), Some(index), step);
+        self.begin_hooks(index, step);
     }
 
     fn start_failed(&mut self, index: usize, reason: StartFailure, message: String, step: &mut Step) {
@@ -142,9 +151,17 @@ impl Machine {
     /// What comes after an attempt that ended with `code` at `at`.
     fn follow_end(&mut self, index: usize, code: i32, at: Now, step: &mut Step) {
         let container = &mut self.containers[index];
+        let replaced = match &container.state {
+            State::Stopping(_, stop) => match stop.back {
+                Back::ByPolicy => false,
+                Back::Wanted => container.may_come_back(),
+                Back::Always => true,
+            },
+            _ => false,
+        };
         // What was ended with its sandbox has not ended by itself: its exit code, 0 as well, says nothing about it.
         let taken_down = matches!(self.sandbox, Sandbox::Lost { .. }) && container.restart != RestartPolicy::Never;
-        let comes_back = container.comes_back(code) || taken_down;
+        let comes_back = container.comes_back(code) || taken_down || replaced;
         if self.is_ending() || !comes_back {
             self.containers[index].state = State::Ended;
         } else {

@@ -1,5 +1,6 @@
 //! What the machine asks for.
 
+use super::handler::Purpose;
 use crate::pod::status::EventRecord;
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +14,9 @@ pub enum Action {
     /// Make and execute a container. `attempt` is its restart count and names its log file; it is the same again when the last
     /// one was never made. Answer: `ContainerStarted` or `ContainerStartFailed`.
     StartContainer { name: String, attempt: u32 },
+    /// Run a probe's or a hook's handler, and end it when `timeout` (nanoseconds; None is no limit) is over. Answer: `HandlerDone`,
+    /// unless the container ends meanwhile; a `StopContainer` or `KillContainer` gives up its hooks.
+    RunHandler { name: String, attempt: u32, purpose: Purpose, timeout: Option<u64> },
     /// Send the stop signal to the init process. The machine keeps the time and sends `KillContainer` when it is up.
     StopContainer {
         name: String,

@@ -34,13 +34,25 @@ impl Backoff {
 }
 
 impl Container {
-    /// Whether the restart policy brings it back after this exit code. An init container that succeeded is done.
+    /// Whether its restart rules, and where none matches its restart policy, bring it back after this exit code. An init container
+    /// that succeeded is done.
     pub fn comes_back(&self, code: i32) -> bool {
+        if self.role == Role::Init && code == 0 {
+            return false;
+        }
+        if self.rules.iter().any(|rule| rule.matches(code)) {
+            return true;
+        }
         match self.restart {
-            RestartPolicy::Always => self.role != Role::Init || code != 0,
+            RestartPolicy::Always => true,
             RestartPolicy::OnFailure => code != 0,
             RestartPolicy::Never => false,
         }
+    }
+
+    /// Some end of it is followed by another start.
+    pub fn may_come_back(&self) -> bool {
+        self.restart != RestartPolicy::Never
     }
 }
 

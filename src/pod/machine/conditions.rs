@@ -1,7 +1,7 @@
 //! The pod's conditions ("Pod Lifecycle: Pod conditions"), with the kubelet's reasons and messages.
 
 use super::state::Health;
-use super::{Container, Life, Machine};
+use super::{Container, Life, Machine, Step};
 use crate::pod::status::{Condition, ConditionKind, Phase, Role, Stamp, Truth};
 
 /// A condition's status, reason and message.
@@ -15,8 +15,8 @@ impl Machine {
         let ready = self.containers_ready();
         self.set_condition(ConditionKind::PodReadyToStartContainers, (self.sandbox.is_ready(), "", String::new()), now);
         self.set_condition(ConditionKind::Initialized, self.initialized(), now);
-        // Readiness gates would be asked here, once all containers are ready.
-        self.set_condition(ConditionKind::Ready, ready.clone(), now);
+        let gated = if ready.0 { self.gated() } else { ready.clone() };
+        self.set_condition(ConditionKind::Ready, gated, now);
         self.set_condition(ConditionKind::ContainersReady, ready, now);
         self.set_condition(ConditionKind::PodScheduled, YES, now);
     }
@@ -32,6 +32,38 @@ impl Machine {
             }
             None => self.conditions.push(Condition { kind, status, reason, message, last_transition: now }),
         }
+    }
+
+    /// What the readiness gates say of a pod whose containers are ready ("Pod Lifecycle: Pod readiness").
+    fn gated(&self) -> Verdict {
+        let mut messages = Vec::new();
+        for gate in &self.gates {
+            match self.conditions.iter().find(|c| c.kind.as_str() == gate) {
+                None => messages.push(format!("corresponding condition of pod readiness gate \"{gate}\" does not exist.")),
+                Some(condition) if condition.status != Truth::True => messages.push(format!(
+                    "the status of pod readiness gate \"{gate}\" is not \"True\", but {}",
+                    condition.status.as_str()
+                )),
+                Some(_) => {}
+            }
+        }
+        if messages.is_empty() { YES } else { (false, "ReadinessGatesNotReady", messages.join(", ")) }
+    }
+
+    /// Somebody's own condition. Those that the machine works out itself are not to be set.
+    pub(super) fn set_gate(&mut self, kind: String, status: Truth, reason: String, message: String, step: &mut Step) {
+        let now = step.now.wall;
+        let condition = Condition { kind: ConditionKind::Custom(kind), status, reason, message, last_transition: now };
+        match self.conditions.iter_mut().find(|c| c.kind.as_str() == condition.kind.as_str()) {
+            Some(own) if !matches!(own.kind, ConditionKind::Custom(_)) => return,
+            Some(old) if old.status == status => {
+                let last_transition = old.last_transition;
+                *old = Condition { last_transition, ..condition };
+            }
+            Some(old) => *old = condition,
+            None => self.conditions.push(condition),
+        }
+        step.changed = true;
     }
 
     fn initialized(&self) -> Verdict {

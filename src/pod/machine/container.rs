@@ -1,8 +1,9 @@
 //! A container as the machine keeps it: its rules from the spec, its state, and how it ended before.
 
 use super::Backoff;
+use super::checks::Probes;
 use super::state::State;
-use crate::pod::spec::{ContainerSpec, RestartPolicy};
+use crate::pod::spec::{ContainerSpec, RestartPolicy, RestartRule};
 use crate::pod::status::{Role, Terminated};
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +16,15 @@ pub struct Container {
     pub restart: RestartPolicy,
     /// lifecycle.stopSignal; None is the bundle's own.
     pub stop_signal: Option<i32>,
+    #[serde(default)]
+    pub probes: Probes,
+    /// It has such a hook.
+    #[serde(default)]
+    pub post_start: bool,
+    #[serde(default)]
+    pub pre_stop: bool,
+    #[serde(default)]
+    pub rules: Vec<RestartRule>,
     pub state: State,
     /// How many attempts were made; the number of the next one.
     pub made: u32,
@@ -40,7 +50,11 @@ impl Container {
             image: spec.image.clone(),
             role,
             restart: spec.restart_policy.unwrap_or(policy),
-            stop_signal: None,
+            stop_signal: spec.life.stop_signal,
+            probes: Probes::of(&spec.life),
+            post_start: spec.life.post_start.is_some(),
+            pre_stop: spec.life.pre_stop.is_some(),
+            rules: spec.life.restart_rules.clone(),
             state: State::Waiting,
             made: 0,
             id: None,

@@ -1,6 +1,8 @@
 //! What the machine is told.
 
 use super::clock::Now;
+use super::handler::{Outcome, Purpose};
+use crate::pod::status::Truth;
 use serde::{Deserialize, Serialize};
 
 /// One thing that happened. Names are the spec's; an attempt that is not the container's current one makes the event stale,
@@ -25,6 +27,10 @@ pub enum Event {
     ContainerExited { name: String, attempt: u32, exit: Exit },
     /// It ended as well, and nobody can say how: ContainerStatusUnknown, 137.
     ContainerLost { name: String, attempt: u32 },
+    /// A probe or a hook has come back, or its time was up. Answers `RunHandler`.
+    HandlerDone { name: String, attempt: u32, purpose: Purpose, outcome: Outcome },
+    /// Somebody sets a condition of his own (a readiness gate, as a rule): a type that is none of Kubernetes' own.
+    Condition { kind: String, status: Truth, reason: String, message: String },
     /// The time of the last `SetTimer` has come. Harmless when early or unasked.
     Timer,
     /// The pod is to be deleted. `grace` in seconds: None is the spec's, 0 kills at once. A later one with a shorter grace shortens.

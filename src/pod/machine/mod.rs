@@ -14,6 +14,8 @@
 //! | `absorb`, `recover` | event -> state |
 //! | `start` | sandbox, init sequence, app containers |
 //! | `backoff` | who comes back, and when |
+//! | `checks` | probes: when they are due, what their results mean |
+//! | `hooks` | postStart, preStop |
 //! | `stop` | the end: order, grace, SIGKILL |
 //! | `phase`, `conditions`, `view` | state -> status |
 //! | `record` | events, counted and bounded |
@@ -21,10 +23,13 @@
 mod absorb;
 mod action;
 mod backoff;
+mod checks;
 mod clock;
 mod conditions;
 mod container;
 mod event;
+mod handler;
+mod hooks;
 mod phase;
 mod record;
 mod recover;
@@ -38,10 +43,13 @@ mod view;
 
 pub use action::Action;
 pub use backoff::Backoff;
+pub use checks::Check;
 pub use clock::{Now, SECOND};
 pub use container::Container;
 pub use event::{Event, Exit, Found, SandboxFound, StartFailure};
+pub use handler::{Outcome, Purpose, Verdict};
 pub use state::{Ending, Health, Life, Run, Sandbox, Setback, Stage, State, Stop, Why};
+pub use stop::Back;
 pub use tuning::Tuning;
 
 use crate::pod::spec::{PodSpec, Qos};
@@ -79,6 +87,9 @@ pub struct Machine {
     message: String,
     deletion: Option<Deletion>,
     conditions: Vec<Condition>,
+    /// spec.readinessGates.
+    #[serde(default)]
+    gates: Vec<String>,
     events: Vec<EventRecord>,
     /// What the last `SetTimer` said.
     timer: Option<u64>,
@@ -117,6 +128,7 @@ impl Machine {
             message: String::new(),
             deletion: None,
             conditions: Vec::new(),
+            gates: spec.readiness_gates.clone(),
             events: Vec::new(),
             timer: None,
         };
@@ -157,6 +169,11 @@ impl Machine {
         &self.events
     }
 
+    /// status.podIPs.
+    pub fn ips(&self) -> &[String] {
+        &self.ips
+    }
+
     pub fn life(&self) -> Life {
         self.life
     }
@@ -181,6 +198,8 @@ impl Machine {
             if self.sandbox.is_ready() {
                 self.drive_init(step);
                 self.drive_apps(step);
+                self.drive_stops(step);
+                self.drive_probes(step);
             }
             self.check_end(step);
         }
@@ -202,8 +221,8 @@ impl Machine {
     fn arm(&mut self, step: &mut Step) {
         let next = self.due_times().min();
         if next != self.timer {
+            // No change that is worth storing: recovery sets it anew.
             self.timer = next;
-            step.changed = true;
             step.actions.push(Action::SetTimer(next));
         }
     }
@@ -217,7 +236,8 @@ impl Machine {
         };
         let starts = self.containers.iter().enumerate().filter(|(i, _)| self.may_start(*i)).filter_map(|(_, c)| c.state.due());
         let stops = self.containers.iter().filter_map(|c| c.state.patience());
-        of_pod.into_iter().flatten().chain(starts).chain(stops)
+        let probes = (self.life == Life::Live && self.sandbox.is_ready()).then(|| self.probes_due());
+        of_pod.into_iter().flatten().chain(starts).chain(stops).chain(probes.into_iter().flatten())
     }
 
     fn index(&self, name: &str) -> Option<usize> {

@@ -22,6 +22,7 @@ impl Container {
             None => Seen::Waiting,
         };
         match &self.state {
+            State::Running(run) | State::Stopping(run, _) if !run.hooked => stopped(false),
             State::Running(_) | State::Stopping(..) => Seen::Running,
             State::Ended => stopped(true),
             State::Waiting | State::Starting { .. } | State::BackOff { .. } => stopped(false),

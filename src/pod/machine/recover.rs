@@ -1,6 +1,7 @@
 //! A supervisor started again: what it found is brought together with what was stored, and what is still due is asked again.
 
 use super::event::{Found, SandboxFound};
+use super::handler::Purpose;
 use super::state::{Life, Sandbox, Stage, State};
 use super::{Action, Machine, Step};
 
@@ -50,6 +51,8 @@ impl Machine {
             Found::Alive { id, pid } => {
                 if let State::Running(run) | State::Stopping(run, _) = &mut container.state {
                     run.pid = pid;
+                    // Whatever was under way went with the supervisor that did it.
+                    run.checks.iter_mut().for_each(|check| check.flying = false);
                     container.id = Some(id);
                 } else {
                     // Asked for and begun; or, in any other state, running against all record: kept in sight rather than beside it.
@@ -82,15 +85,22 @@ impl Machine {
                     container.settle();
                 }
                 State::Starting { attempt } => step.actions.push(Action::StartContainer { name, attempt: *attempt }),
-                State::Stopping(run, stop) => step.actions.push(match stop.stage {
-                    Stage::Hook | Stage::Signalled => Action::StopContainer {
-                        name,
-                        attempt: run.attempt,
-                        signal: container.stop_signal,
-                        grace: stop.until.saturating_sub(now),
-                    },
-                    Stage::Killed => Action::KillContainer { name, attempt: run.attempt },
-                }),
+                // Hooks are delivered at least once.
+                State::Running(run) if !run.hooked => {
+                    let (attempt, purpose) = (run.attempt, Purpose::PostStart);
+                    step.actions.push(Action::RunHandler { name, attempt, purpose, timeout: None });
+                }
+                State::Stopping(run, stop) => {
+                    let (attempt, left) = (run.attempt, stop.until.saturating_sub(now));
+                    step.actions.extend(match stop.stage {
+                        Stage::Hook => Some(Action::RunHandler { name, attempt, purpose: Purpose::PreStop, timeout: Some(left) }),
+                        Stage::Held => None,
+                        Stage::Signalled => {
+                            Some(Action::StopContainer { name, attempt, signal: container.stop_signal, grace: left })
+                        }
+                        Stage::Killed => Some(Action::KillContainer { name, attempt }),
+                    });
+                }
                 _ => {}
             }
         }

@@ -17,8 +17,11 @@
 //!                                                                          └──────► None
 //! ```
 
+use super::checks::Check;
 use super::clock::Now;
 use super::event::StartFailure;
+use super::handler::Purpose;
+use super::stop::Back;
 use serde::{Deserialize, Serialize};
 
 /// Where a container is. `attempt` is the number of the attempt that is under way.
@@ -53,9 +56,30 @@ pub struct Run {
     pub pid: i32,
     pub since: Now,
     pub health: Health,
+    /// postStart has returned, or there is none: until then it is not shown as running.
+    #[serde(default = "hooked")]
+    pub hooked: bool,
+    /// Startup, readiness, liveness.
+    #[serde(default)]
+    pub checks: [Check; 3],
 }
 
-/// How far a running container has come. Probes and hooks, once there are any, only move it.
+fn hooked() -> bool {
+    true
+}
+
+impl Run {
+    /// The probe of that kind.
+    pub(super) fn check(&mut self, purpose: Purpose) -> &mut Check {
+        match purpose {
+            Purpose::Startup => &mut self.checks[0],
+            Purpose::Readiness => &mut self.checks[1],
+            _ => &mut self.checks[2],
+        }
+    }
+}
+
+/// How far a running container has come. Probes and hooks only move it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Health {
     /// postStart has not returned, or the startup probe has not passed.
@@ -71,12 +95,16 @@ pub struct Stop {
     pub stage: Stage,
     /// Monotonic nanoseconds: when patience ends.
     pub until: u64,
+    #[serde(default)]
+    pub back: Back,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Stage {
     /// preStop runs; the stop signal comes when it has returned.
     Hook,
+    /// Nothing but its turn keeps the stop signal back.
+    Held,
     /// The stop signal was sent; SIGKILL comes at `until`.
     Signalled,
     /// SIGKILL was sent; nothing more can be done but wait.
@@ -128,6 +156,11 @@ impl State {
         matches!(self, State::Running(_))
     }
 
+    /// Is to have its stop signal when its turn has come.
+    pub fn is_held(&self) -> bool {
+        matches!(self, State::Stopping(_, Stop { stage: Stage::Held, .. }))
+    }
+
     /// May be killed: runs, and was not killed yet.
     pub fn can_kill(&self) -> bool {
         match self {
@@ -145,7 +178,7 @@ impl State {
         }
     }
 
-    /// When SIGKILL follows the stop signal, in monotonic nanoseconds.
+    /// When its stage is over whatever it does, in monotonic nanoseconds: SIGKILL follows the stop signal, that a hook.
     pub fn patience(&self) -> Option<u64> {
         match self {
             State::Stopping(_, stop) if stop.stage != Stage::Killed => Some(stop.until),

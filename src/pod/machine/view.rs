@@ -47,6 +47,8 @@ impl Machine {
     fn shown(&self, container: &Container) -> (ContainerState, Option<Terminated>) {
         let last = container.last.clone();
         match &container.state {
+            // Not shown as running until its postStart hook has returned.
+            State::Running(run) | State::Stopping(run, _) if !run.hooked => (self.waiting(), last),
             State::Running(run) | State::Stopping(run, _) => (ContainerState::Running { started_at: run.since.wall }, last),
             State::Ended => match last {
                 Some(end) => (ContainerState::Terminated(end), container.before.clone()),

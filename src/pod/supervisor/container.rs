@@ -364,6 +364,7 @@ impl Supervisor {
                 .or_else(|| keep::reaped_exit(running.pidfd.as_fd())),
         };
         let Some(mut running) = self.slots[slot].running.take() else { return };
+        self.forget_handlers(slot);
         let _ = self.epoll.remove(&running.pidfd);
         // Before the rmdir: the counters go with the cgroup.
         let oom_killed =

@@ -11,6 +11,7 @@
 //! | `sandbox` | the pod's cgroup and pause |
 //! | `container` | one attempt: cgroup, overlay, pipes, birth; its end |
 //! | `output` | what containers print, to their logs |
+//! | `probe` | probes and hooks |
 //! | `requests` | what the control socket asks |
 //! | `helper` | what may take long, in a process of its own |
 
@@ -19,6 +20,7 @@ mod container;
 mod helper;
 mod keeper;
 mod output;
+mod probe;
 mod recover;
 mod requests;
 mod sandbox;

@@ -3,6 +3,7 @@
 use super::container::{Prepared, Running};
 use super::keeper::{Heirlooms, Keeper};
 use super::output::Scratch;
+use super::probe::Handlers;
 use super::requests::Waiting;
 use super::{StatusWriter, needed};
 use crate::cgroup::{Cgroup, Hierarchy};
@@ -29,6 +30,8 @@ pub(super) const PAUSE: u64 = 3;
 pub(super) const KEEPER: u64 = 4;
 pub(super) const SLOTS: u64 = 16;
 pub(super) const HELPERS: u64 = 1 << 20;
+/// Probes and hooks, by their number; a helper's is below 2^23.
+pub(super) const HANDLERS: u64 = 1 << 23;
 
 /// How many past events a watcher can still get.
 const HISTORY: usize = 64;
@@ -69,6 +72,7 @@ pub(super) struct Supervisor {
     /// Cgroups whose processes are on their way out, and until when that is waited for.
     pub burials: Vec<(Cgroup, u64)>,
     pub helpers: Vec<(u64, OwnedFd)>,
+    pub handlers: Handlers,
     pub scratch: Scratch,
     pub waiting: Vec<Waiting>,
     /// (client, request) of watchers.
@@ -186,6 +190,7 @@ impl Supervisor {
             slots,
             burials: Vec::new(),
             helpers: Vec::new(),
+            handlers: Handlers::default(),
             scratch: Scratch::default(),
             waiting: Vec::new(),
             watchers: Vec::new(),

@@ -2,7 +2,7 @@
 //! then told to anybody.
 
 use super::requests::reached;
-use super::state::{HELPERS, KEEPER, PAUSE, SIGNALS, SLOTS, Supervisor, TIMER};
+use super::state::{HANDLERS, HELPERS, KEEPER, PAUSE, SIGNALS, SLOTS, Supervisor, TIMER};
 use super::{ReadyPipe, output};
 use crate::pod::control::Stage;
 use crate::pod::control::server::{LISTENER, TOKENS};
@@ -47,6 +47,10 @@ impl Supervisor {
             TIMER => {
                 self.timer.take();
                 self.armed = None;
+                // Spent; the machine sets another where it wants one.
+                let now = event::monotonic();
+                self.alarm = self.alarm.filter(|at| *at > now);
+                self.expire_handlers();
                 self.queue.push_back(Event::Timer);
             }
             SIGNALS => {
@@ -69,6 +73,7 @@ impl Supervisor {
                     self.request(token - TOKENS, &request);
                 }
             }
+            HANDLERS.. => self.handler_ready(token),
             HELPERS.. => self.helper_ended(token),
             SLOTS.. => match output::slot_of(token) {
                 (slot, 0) => self.container_ended(slot),
@@ -149,8 +154,15 @@ impl Supervisor {
                 self.queue.push_back(Event::SandboxStopped { attempt });
             }
             Action::StartContainer { name, attempt } => self.start_container(&name, attempt),
-            Action::StopContainer { name, attempt, signal, .. } => self.stop_container(&name, attempt, signal),
-            Action::KillContainer { name, attempt } => self.kill_container(&name, attempt),
+            Action::RunHandler { name, attempt, purpose, timeout } => self.run_handler(&name, attempt, purpose, timeout),
+            Action::StopContainer { name, attempt, signal, .. } => {
+                self.give_up_handlers(&name, attempt);
+                self.stop_container(&name, attempt, signal);
+            }
+            Action::KillContainer { name, attempt } => {
+                self.give_up_handlers(&name, attempt);
+                self.kill_container(&name, attempt);
+            }
             Action::SetTimer(at) => self.alarm = at,
             Action::Event(record) => self.tell(Some(record)),
             Action::StatusChanged => self.dirty = true,
@@ -218,7 +230,7 @@ impl Supervisor {
     fn set_timer(&mut self) {
         let burial = (!self.burials.is_empty()).then(|| event::monotonic() + BURIAL_RETRY);
         let deadlines = self.waiting.iter().filter_map(|w| w.deadline);
-        let next = self.alarm.into_iter().chain(burial).chain(deadlines).min();
+        let next = self.alarm.into_iter().chain(burial).chain(deadlines).chain(self.handlers.deadline()).min();
         if next != self.armed && self.timer.set(next).is_ok() {
             self.armed = next;
         }

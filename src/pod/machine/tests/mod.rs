@@ -1,5 +1,7 @@
 //! The rules as tables, on a clock of their own. Each file names the section of the Kubernetes documentation that it holds to.
 
+mod hooks;
+mod probes;
 mod recovery;
 mod restarts;
 mod sandbox;
@@ -8,8 +10,10 @@ mod status;
 mod storm;
 mod termination;
 
-use super::{Action, Event, Exit, Machine, Now, SECOND, StartFailure, State, Tuning};
-use crate::pod::spec::{ContainerSpec, PodSpec, Qos, RestartPolicy, SandboxSpec, SecuritySpec};
+use super::{Action, Event, Exit, Machine, Now, Outcome, Purpose, SECOND, StartFailure, State, Tuning, Verdict};
+use crate::pod::spec::{
+    ContainerSpec, Handler, Lifecycle, PodSpec, Probe, Qos, RestartPolicy, SandboxSpec, SecuritySpec, Timing,
+};
 use crate::pod::status::{Stamp, Truth};
 use std::path::PathBuf;
 
@@ -34,7 +38,15 @@ pub(super) fn container(name: &str) -> ContainerSpec {
         mounts: Vec::new(),
         termination_message_path: "/dev/termination-log".into(),
         message_from_log: false,
+        life: Lifecycle::default(),
     }
+}
+
+/// A probe with these numbers: initial delay, period, success and failure threshold; a timeout of 1 s.
+pub(super) fn probe(numbers: [u32; 4]) -> Option<Probe> {
+    let [initial_delay, period, success, failure] = numbers;
+    let timing = Timing { initial_delay, period, timeout: 1, success, failure, grace: None };
+    Some(Probe { handler: Handler::Tcp { host: None, port: 80 }, timing })
 }
 
 fn sidecar(name: &str) -> ContainerSpec {
@@ -62,6 +74,7 @@ pub(super) fn spec(policy: RestartPolicy, inits: &str, apps: &str) -> PodSpec {
         missing_controllers_warn: false,
         volumes: Vec::new(),
         fs_group: None,
+        readiness_gates: Vec::new(),
     }
 }
 
@@ -111,6 +124,10 @@ impl Pod {
             Action::StartContainer { name, attempt } => format!("start {name} {attempt}"),
             Action::StopContainer { name, grace, .. } => format!("stop {name} {}s", seconds(grace)),
             Action::KillContainer { name, .. } => format!("kill {name}"),
+            Action::RunHandler { name, purpose, timeout, .. } => match timeout {
+                Some(nanos) => format!("{} {name} {}s", purpose.as_str().to_lowercase(), seconds(nanos)),
+                None => format!("{} {name}", purpose.as_str().to_lowercase()),
+            },
             Action::SetTimer(Some(at)) => format!("timer {}s", seconds(at - self.now.mono)),
             Action::SetTimer(None) => "no timer".into(),
             Action::Done { deleted } => if deleted { "gone" } else { "done" }.into(),
@@ -167,6 +184,12 @@ impl Pod {
     pub fn fails(&mut self, name: &str, reason: StartFailure) -> &mut Pod {
         let attempt = self.attempt(name);
         self.tell(Event::ContainerStartFailed { name: name.into(), attempt, reason, message: "no such file".into() })
+    }
+
+    /// A probe or a hook comes back.
+    pub fn says(&mut self, name: &str, purpose: Purpose, verdict: Verdict) -> &mut Pod {
+        let (attempt, outcome) = (self.attempt(name), Outcome::new(verdict, "so it goes"));
+        self.tell(Event::HandlerDone { name: name.into(), attempt, purpose, outcome })
     }
 
     /// Starts and ends in one.

@@ -24,6 +24,8 @@ struct Host {
     sandbox: Option<(u32, bool)>,
     /// Attempt, and whether it runs.
     containers: BTreeMap<String, (u32, bool)>,
+    /// Probes and hooks under way.
+    handlers: Vec<(String, u32, Purpose)>,
     done: bool,
 }
 
@@ -43,7 +45,14 @@ impl Host {
                     assert!(before.is_none_or(|(old, runs)| old == attempt && !runs), "started twice: {event:?}");
                 }
                 Action::StopContainer { name, .. } | Action::KillContainer { name, .. } => {
+                    self.handlers.retain(|h| h.0 != name);
                     assert!(self.containers.contains_key(&name), "stopped without running: {event:?}");
+                }
+                Action::RunHandler { name, attempt, purpose, .. } => {
+                    assert!(self.containers.get(&name) == Some(&(attempt, true)), "asked of one that does not run: {event:?}");
+                    self.handlers.push((name, attempt, purpose));
+                    let alike = self.handlers.iter().filter(|h| **h == *self.handlers.last().expect("it is there"));
+                    assert_eq!(alike.count(), 1, "two at once: {event:?}");
                 }
                 Action::SetTimer(at) => {
                     assert!(at.is_none_or(|at| at > self.now.mono), "a timer in the past: {event:?}");
@@ -74,8 +83,15 @@ impl Host {
 
     fn answer(&mut self, dice: &mut Dice) {
         let Some((name, attempt, runs)) = self.pick(dice) else { return };
-        if runs {
+        let busy = self.handlers.iter().position(|h| (&h.0, h.1) == (&name, attempt));
+        if let Some(at) = busy.filter(|_| dice.roll(3) > 0) {
+            let (name, attempt, purpose) = self.handlers.swap_remove(at);
+            let verdicts = [Verdict::Success, Verdict::Warning, Verdict::Failure, Verdict::Unknown];
+            let outcome = Outcome::new(verdicts[dice.roll(4) as usize], "");
+            self.tell(Event::HandlerDone { name, attempt, purpose, outcome });
+        } else if runs {
             self.containers.remove(&name);
+            self.handlers.retain(|h| h.0 != name);
             self.tell(Event::ContainerExited { name, attempt, exit: Exit::with_code(dice.roll(2) as i32) });
         } else if dice.roll(4) > 0 {
             self.containers.insert(name.clone(), (attempt, true));
@@ -108,6 +124,7 @@ impl Host {
     /// The supervisor dies and comes back; some containers have ended meanwhile.
     fn restart(&mut self, dice: &mut Dice) {
         self.timer = None;
+        self.handlers.clear();
         let mut found = Vec::new();
         self.containers.retain(|name, (_, runs)| {
             let (state, stays) = match (*runs, dice.roll(3)) {
@@ -139,9 +156,17 @@ fn no_storm_of_events_breaks_the_rules_or_keeps_a_pod_from_its_end() {
         let inits = ["", "i1", "s1", "i1 s1 i2 s2"][dice.roll(4) as usize];
         let now = Now { mono: 1_000 * SECOND, wall: Stamp(0) };
         let mut spec = spec(policy, inits, "a b");
+        for container in spec.init_containers.iter_mut().chain(&mut spec.containers).filter(|c| !c.name.starts_with('i')) {
+            let life = &mut container.life;
+            let mut probe = || (dice.roll(2) == 0).then(|| probe([dice.roll(9) as u32, 1 + dice.roll(9) as u32, 1, 2])).flatten();
+            (life.startup, life.readiness, life.liveness) = (probe(), probe(), probe());
+            life.post_start = (dice.roll(3) == 0).then_some(Handler::Sleep { seconds: 1 });
+            life.pre_stop = (dice.roll(3) == 0).then_some(Handler::Sleep { seconds: 1 });
+        }
         spec.active_deadline_seconds = (dice.roll(4) == 0).then_some(500);
         let machine = Machine::new(&spec, Tuning::default(), now);
-        let mut host = Host { now, machine, timer: None, sandbox: None, containers: BTreeMap::new(), done: false };
+        let mut host =
+            Host { now, machine, timer: None, sandbox: None, containers: BTreeMap::new(), handlers: Vec::new(), done: false };
         host.tell(Event::Start);
         for _ in 0..120 {
             host.now = host.now.after(dice.roll(20) * SECOND);

@@ -44,6 +44,9 @@ pub struct PodSpec {
     pub soft_limits: Limits,
     pub init_containers: Vec<ContainerSpec>,
     pub containers: Vec<ContainerSpec>,
+    /// Added while the pod lives.
+    #[serde(default)]
+    pub ephemeral_containers: Vec<ContainerSpec>,
     #[serde(default)]
     pub volumes: Vec<VolumeSpec>,
     /// spec.securityContext.fsGroup: the group of the volumes that podrt makes.
@@ -260,8 +263,8 @@ pub enum Seccomp {
 }
 
 impl PodSpec {
-    /// Init containers in order, then the app containers.
+    /// Init containers in order, then the app containers, then the ephemeral ones.
     pub fn all_containers(&self) -> impl Iterator<Item = &ContainerSpec> {
-        self.init_containers.iter().chain(&self.containers)
+        self.init_containers.iter().chain(&self.containers).chain(&self.ephemeral_containers)
     }
 }

@@ -8,6 +8,8 @@ pub mod command;
 pub mod console;
 pub mod leaks;
 #[cfg(feature = "pod")]
+pub mod network;
+#[cfg(feature = "pod")]
 pub mod pod;
 pub mod runner;
 pub mod terminal;

@@ -25,6 +25,30 @@ pub fn manifest(t: &Test, pod: &str, more: &str, containers: &[Container]) -> St
     t.write(&format!("{pod}.yaml"), text).to_str().expect("UTF-8").to_owned()
 }
 
+/// The same with containers that run a script of the shell's each.
+pub fn scripts(t: &Test, pod: &str, more: &str, containers: &[(&str, &str, &str)]) -> String {
+    let mut text = format!("apiVersion: v1\nkind: Pod\nmetadata:\n  name: {pod}\nspec:\n");
+    text += &more.lines().map(|l| format!("  {l}\n")).collect::<String>();
+    text += "  containers:\n";
+    for container in containers {
+        text += &script(container).lines().map(|l| format!("  {l}\n")).collect::<String>();
+    }
+    t.write(&format!("{pod}.yaml"), text).to_str().expect("UTF-8").to_owned()
+}
+
+/// One such container, as an item of a list.
+pub fn script((name, script, extra): &(&str, &str, &str)) -> String {
+    let command = serde_json::json!(["/bin/sh", "-c", script]);
+    let mut text = format!("- name: {name}\n  image: {}\n  command: {command}\n", image("shell"));
+    text += &extra.lines().map(|l| format!("  {l}\n")).collect::<String>();
+    text
+}
+
+/// Whether `describe` shows an event with these words.
+pub fn has_event(t: &Test, pod: &str, words: &str) -> bool {
+    t.podrt(["describe", "pod", pod]).run().ok().stdout.contains(words)
+}
+
 /// A bundle of the fixtures, as a manifest names it.
 pub fn image(bundle: &str) -> String {
     format!("bundle:{}", world::fixtures().join("bundles").join(bundle).display())

@@ -108,6 +108,7 @@ pub fn pod(pod: &Pod, host: &Host<'_>, refs: &mut Refs<'_>) -> PodSpec {
         soft_limits,
         init_containers,
         containers,
+        ephemeral_containers: Vec::new(),
         readiness_gates: spec.readiness_gates.iter().flatten().map(|g| g.condition_type.clone()).collect(),
         missing_controllers_warn: host.missing_controllers_warn,
     }

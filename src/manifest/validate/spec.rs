@@ -1,5 +1,6 @@
 //! spec: what concerns the pod as a whole.
 
+use super::super::names;
 use super::super::resources::all_containers;
 use super::{Check, container, network, resources, security, volumes};
 use k8s_openapi::api::core::v1::{Container, PodSpec};

@@ -65,6 +65,8 @@ impl Machine {
                     }
                 }
             }
+            Event::Update(update) => self.update(update, step),
+            Event::AddEphemeral(spec) => self.add_ephemeral(&spec, step),
             Event::Condition { kind, status, reason, message } => self.set_gate(kind, status, reason, message, step),
             // It is spent, and also if it rang early: whatever is still due sets it anew.
             Event::Timer => self.timer = None,

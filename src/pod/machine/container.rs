@@ -65,6 +65,11 @@ impl Container {
         }
     }
 
+    /// Started once, whatever becomes of it.
+    pub(super) fn ephemeral(spec: &ContainerSpec) -> Container {
+        Container { role: Role::Ephemeral, ..Container::new(spec, false, RestartPolicy::Never) }
+    }
+
     /// status.restartCount: attempts after the first.
     pub fn restart_count(&self) -> u32 {
         self.made.saturating_sub(1)

@@ -1,7 +1,9 @@
 //! What the machine is told.
 
+use super::change::Update;
 use super::clock::Now;
 use super::handler::{Outcome, Purpose};
+use crate::pod::spec::ContainerSpec;
 use crate::pod::status::Truth;
 use serde::{Deserialize, Serialize};
 
@@ -31,6 +33,10 @@ pub enum Event {
     HandlerDone { name: String, attempt: u32, purpose: Purpose, outcome: Outcome },
     /// Somebody sets a condition of his own (a readiness gate, as a rule): a type that is none of Kubernetes' own.
     Condition { kind: String, status: Truth, reason: String, message: String },
+    /// The pod's spec has changed, and the supervisor has it: what starts from now on is of the new one.
+    Update(Update),
+    /// One more container: an ephemeral one.
+    AddEphemeral(Box<ContainerSpec>),
     /// The time of the last `SetTimer` has come. Harmless when early or unasked.
     Timer,
     /// The pod is to be deleted. `grace` in seconds: None is the spec's, 0 kills at once. A later one with a shorter grace shortens.

@@ -14,6 +14,7 @@
 //! | `absorb`, `recover` | event -> state |
 //! | `start` | sandbox, init sequence, app containers |
 //! | `backoff` | who comes back, and when |
+//! | `change` | updates in place, ephemeral containers |
 //! | `checks` | probes: when they are due, what their results mean |
 //! | `hooks` | postStart, preStop |
 //! | `stop` | the end: order, grace, SIGKILL |
@@ -23,6 +24,7 @@
 mod absorb;
 mod action;
 mod backoff;
+mod change;
 mod checks;
 mod clock;
 mod conditions;
@@ -43,6 +45,7 @@ mod view;
 
 pub use action::Action;
 pub use backoff::Backoff;
+pub use change::{ContainerUpdate, Update};
 pub use checks::Check;
 pub use clock::{Now, SECOND};
 pub use container::Container;

@@ -1,5 +1,6 @@
 //! The rules as tables, on a clock of their own. Each file names the section of the Kubernetes documentation that it holds to.
 
+mod change;
 mod hooks;
 mod probes;
 mod recovery;
@@ -71,6 +72,7 @@ pub(super) fn spec(policy: RestartPolicy, inits: &str, apps: &str) -> PodSpec {
         soft_limits: Default::default(),
         init_containers: inits.split_whitespace().map(init).collect(),
         containers: apps.split_whitespace().map(container).collect(),
+        ephemeral_containers: Vec::new(),
         missing_controllers_warn: false,
         volumes: Vec::new(),
         fs_group: None,

@@ -1,6 +1,6 @@
 #!/bin/sh
 # run.sh PODRT PODRT_OCI [PART...]: the benchmark. CRUN, RUNC and PODMAN name other peers than those in PATH, ROUNDS another number of
-# rounds than 51, CARGO and CARGO_TARGET_DIR are cargo's. Parts: run birth pod exec memory start-up; none is all.
+# rounds than 51, CARGO and CARGO_TARGET_DIR are cargo's. Parts: run birth pod exec memory probes start-up; none is all.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 [ $# -ge 2 ] || { sed -n 2,3p "$0" >&2; exit 2; }

@@ -9,6 +9,7 @@ mod measure;
 mod memory;
 mod podman;
 mod pods;
+mod probes;
 mod report;
 mod single;
 mod startup;
@@ -17,7 +18,7 @@ mod world;
 use serde_json::json;
 use std::process::{Command, ExitCode};
 
-const PARTS: [&str; 6] = ["run", "birth", "pod", "exec", "memory", "start-up"];
+const PARTS: [&str; 7] = ["run", "birth", "pod", "exec", "memory", "probes", "start-up"];
 
 fn main() -> ExitCode {
     match bench() {
@@ -48,6 +49,7 @@ fn bench() -> Result<(), String> {
             "pod" => pods::measures(&world, &sandbox),
             "exec" => entering::measures(&world),
             "memory" => memory::measures(&world),
+            "probes" => probes::measures(&world),
             _ => startup::measures(&world),
         };
         measures.iter().for_each(|m| print!("{}", report::table(m)));

@@ -246,6 +246,8 @@ fn has_effect(action: &Action) -> bool {
         | Action::StopContainer { .. }
         | Action::KillContainer { .. }
         | Action::Done { .. } => true,
+        // A probe that is lost with the supervisor is made again.
+        Action::RunHandler { purpose, .. } => purpose.is_hook(),
         Action::SetTimer(_) | Action::Event(_) | Action::StatusChanged => false,
     }
 }

@@ -168,7 +168,10 @@ fn rules(check: &mut Check<'_, '_, '_>, container: &Container, at: &str) {
     }
     for (i, rule) in rules.iter().enumerate() {
         if rule.action != "Restart" {
-            check.error(&format!("{field}[{i}].action"), format!("not supported yet (got {}, want Restart)", quoted(&rule.action)));
+            check.error(
+                &format!("{field}[{i}].action"),
+                format!("not supported yet (got {}, want Restart)", quoted(&rule.action)),
+            );
         }
         let Some(codes) = &rule.exit_codes else {
             check.error(&format!("{field}[{i}].exitCodes"), "missing (want the codes that it fits)");

@@ -1,10 +1,9 @@
 //! An OCI bundle: a folder with config.json and, usually, a rootfs (runtime-spec, bundle.md).
 
-use super::Error;
+use super::{Error, json};
 use oci_spec::runtime::Spec;
-use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
-use serde_json::{Map, Value};
-use std::fmt;
+use serde_json::Value;
+use std::borrow::Cow;
 use std::io::Read;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -24,11 +23,17 @@ pub struct Bundle {
 impl Bundle {
     /// Reads and checks `path`/config.json. Errors name the file and, where there is one, the JSON path.
     pub fn load(path: &Path) -> Result<Bundle, Error> {
+        Bundle::load_with(path, |_| ())
+    }
+
+    /// [`load`](Bundle::load); `keep` is shown the document that the spec was read from.
+    pub fn load_with(path: &Path, keep: impl FnOnce(Cow<[u8]>)) -> Result<Bundle, Error> {
         let path = std::path::absolute(path).map_err(|e| Error::bundle(path, e.to_string()))?;
         let file = path.join("config.json");
         let bytes = read(&file)?;
-        let (spec, warnings) = parse(&bytes).map_err(|problem| Error::bundle(&file, problem))?;
+        let (spec, text, warnings) = parse(&bytes).map_err(|problem| Error::bundle(&file, problem))?;
         super::validate::spec(&spec).map_err(|e| Error::bundle(&file, e.to_string()))?;
+        keep(text);
         Ok(Bundle { path, spec, warnings })
     }
 
@@ -63,48 +68,36 @@ fn read(file: &Path) -> Result<Vec<u8>, Error> {
     Ok(bytes)
 }
 
-/// One JSON document to a typed spec. Stricter than serde_json in one thing: a key that stands twice is refused, since readers
-/// disagree on which counts. Laxer than the typed reader in one: an unknown capability warns and is dropped (runtime-spec MUST).
-pub fn parse(bytes: &[u8]) -> Result<(Spec, Vec<String>), String> {
-    let mut value = document(bytes)?;
-    let warnings = drop_unknown_capabilities(value.pointer_mut("/process/capabilities"));
-    Ok((typed(value, "config")?, warnings))
+/// The spec, the document that it was read from, and what was set right.
+pub type Parsed<'a> = (Spec, Cow<'a, [u8]>, Vec<String>);
+
+/// One JSON document to a typed spec, and the document that it was read from: `bytes`, or what stays of it. Stricter than
+/// serde_json in one thing: a key that stands twice is refused. Laxer than the typed reader in one: an unknown capability warns
+/// and is dropped (runtime-spec MUST).
+pub fn parse(bytes: &[u8]) -> Result<Parsed<'_>, String> {
+    json::check(bytes)?;
+    match json::typed(bytes, "config") {
+        Ok(spec) => Ok((spec, Cow::Borrowed(bytes), Vec::new())),
+        Err(_) => {
+            let (text, warnings) = without_unknown_capabilities(bytes, "/process/capabilities")?;
+            Ok((json::typed(&text, "config")?, Cow::Owned(text), warnings))
+        }
+    }
 }
 
-/// One JSON object.
-fn document(bytes: &[u8]) -> Result<Value, String> {
-    if bytes.starts_with(b"\xef\xbb\xbf") {
-        return Err("starts with a byte order mark (want plain UTF-8)".into());
-    }
-    if let Err(e) = std::str::from_utf8(bytes) {
-        return Err(format!("is not UTF-8 at byte {}", e.valid_up_to()));
-    }
-    if bytes.iter().all(u8::is_ascii_whitespace) {
-        return Err("is empty".into());
-    }
-    let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let value = Strict.deserialize(&mut reader).and_then(|v| reader.end().map(|()| v)).map_err(|e| e.to_string())?;
-    if !value.is_object() {
-        return Err(format!("is {} (want an object)", kind(&value)));
-    }
-    Ok(value)
-}
-
-fn typed<T: serde::de::DeserializeOwned>(value: Value, whole: &str) -> Result<T, String> {
-    serde_path_to_error::deserialize(value).map_err(|e| {
-        let path = e.path().to_string();
-        format!("{}: {}", if path == "." { whole } else { &path }, e.inner())
-    })
+/// The document with only capabilities that there are; said of each that is dropped.
+fn without_unknown_capabilities(bytes: &[u8], pointer: &str) -> Result<(Vec<u8>, Vec<String>), String> {
+    let mut value: Value = serde_json::from_slice(bytes).map_err(|e| e.to_string())?;
+    let warnings = drop_unknown_capabilities(value.pointer_mut(pointer));
+    Ok((serde_json::to_vec(&value).map_err(|e| e.to_string())?, warnings))
 }
 
 /// Reads a file that holds one `process` object, as exec takes it; as strict as config.json's.
 pub fn load_process(file: &Path) -> Result<oci_spec::runtime::Process, Error> {
     let bytes = read(file)?;
-    let process = (|| {
-        let mut value = document(&bytes)?;
-        drop_unknown_capabilities(value.get_mut("capabilities"));
-        typed(value, "process")
-    })();
+    let process = json::check(&bytes)
+        .and_then(|()| without_unknown_capabilities(&bytes, "/capabilities"))
+        .and_then(|(text, _)| json::typed(&text, "process"));
     process.map_err(|problem| Error::bundle(file, problem))
 }
 
@@ -119,18 +112,8 @@ pub fn load_resources(file: &Path) -> Result<Value, Error> {
         }
         false => read(file)?,
     };
-    document(&bytes).map_err(|problem| Error::bundle(file, problem))
-}
-
-fn kind(v: &Value) -> &'static str {
-    match v {
-        Value::Null => "null",
-        Value::Bool(_) => "a bool",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "an object",
-    }
+    let value = json::check(&bytes).and_then(|()| serde_json::from_slice(&bytes).map_err(|e| e.to_string()));
+    value.map_err(|problem| Error::bundle(file, problem))
 }
 
 fn drop_unknown_capabilities(sets: Option<&mut Value>) -> Vec<String> {
@@ -148,69 +131,6 @@ fn drop_unknown_capabilities(sets: Option<&mut Value>) -> Vec<String> {
         }
     }
     warnings
-}
-
-/// Reads any JSON value, with duplicate keys an error.
-struct Strict;
-
-impl<'de> DeserializeSeed<'de> for Strict {
-    type Value = Value;
-
-    fn deserialize<D: Deserializer<'de>>(self, d: D) -> Result<Value, D::Error> {
-        d.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Strict {
-    type Value = Value;
-
-    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str("a JSON value")
-    }
-
-    fn visit_bool<E>(self, v: bool) -> Result<Value, E> {
-        Ok(v.into())
-    }
-
-    fn visit_i64<E>(self, v: i64) -> Result<Value, E> {
-        Ok(v.into())
-    }
-
-    fn visit_u64<E>(self, v: u64) -> Result<Value, E> {
-        Ok(v.into())
-    }
-
-    fn visit_f64<E>(self, v: f64) -> Result<Value, E> {
-        Ok(v.into())
-    }
-
-    fn visit_str<E>(self, v: &str) -> Result<Value, E> {
-        Ok(v.into())
-    }
-
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
-        let mut list = Vec::new();
-        while let Some(v) = seq.next_element_seed(Strict)? {
-            list.push(v);
-        }
-        Ok(Value::Array(list))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
-        let mut object = Map::new();
-        while let Some(key) = map.next_key::<String>()? {
-            let value = map.next_value_seed(Strict)?;
-            if object.contains_key(&key) {
-                return Err(A::Error::custom(format!("key {key:?} stands twice")));
-            }
-            object.insert(key, value);
-        }
-        Ok(Value::Object(object))
-    }
 }
 
 #[cfg(test)]
@@ -247,7 +167,7 @@ mod tests {
     #[test]
     fn an_unknown_capability_warns_and_is_dropped_and_an_unknown_property_is_ignored() {
         let text = br#"{"ociVersion":"1.0.0","nonsense":1,"process":{"cwd":"/","user":{"uid":0,"gid":0},"capabilities":{"bounding":["CAP_KILL","CAP_NOPE"]}}}"#;
-        let (spec, warnings) = parse(text).unwrap();
+        let (spec, _, warnings) = parse(text).unwrap();
         assert_eq!(warnings, ["process.capabilities.bounding: unknown capability \"CAP_NOPE\" is dropped"]);
         let caps = spec.process().as_ref().unwrap().capabilities().as_ref().unwrap().bounding().as_ref().unwrap();
         assert_eq!(caps.len(), 1);

@@ -13,6 +13,7 @@ pub mod exec;
 pub mod features;
 pub mod hooks;
 pub mod init;
+pub mod json;
 pub mod namespaces;
 pub mod plan;
 pub mod policy;

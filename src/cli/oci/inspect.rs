@@ -96,7 +96,7 @@ pub fn spec(bundle: &Path) -> Result<i32> {
 mod tests {
     #[test]
     fn the_default_config_is_one_that_podrt_takes() {
-        let (spec, warnings) = crate::container::bundle::parse(super::SPEC.as_bytes()).unwrap();
+        let (spec, _, warnings) = crate::container::bundle::parse(super::SPEC.as_bytes()).unwrap();
         assert!(warnings.is_empty());
         crate::container::validate::spec(&spec).unwrap();
     }

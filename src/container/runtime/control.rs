@@ -2,6 +2,7 @@
 
 use super::{Error, Result, Runtime, Status};
 use crate::cgroup::Limits;
+use crate::container::json;
 use crate::store::atomic::{self, Durable};
 use oci_spec::runtime::{Linux, LinuxResources};
 use serde_json::Value;
@@ -68,16 +69,20 @@ pub fn update(runtime: &Runtime, id: &str, change: &Value) -> Result<Vec<String>
 
 fn merged(old: Option<&LinuxResources>, change: &Value) -> Result<LinuxResources> {
     let bad = |problem: String| Error::Container(crate::container::Error::invalid("resources", problem));
-    let mut value = serde_json::to_value(old).map_err(|e| bad(e.to_string()))?;
+    // By way of the text: one reader and one writer of these types in the program are enough.
+    let text = serde_json::to_vec(&old).map_err(|e| bad(e.to_string()))?;
+    let mut value = serde_json::from_slice(&text).map_err(|e| bad(e.to_string()))?;
     let mut change = change.clone();
     // Device rules are fixed at create, as in the field's other runtimes.
     if let Some(map) = change.as_object_mut() {
         map.remove("devices");
     }
     overlay(&mut value, &change);
-    serde_path_to_error::deserialize(value).map_err(|e| {
-        let path = e.path().to_string();
-        Error::Container(crate::container::Error::invalid(format!("resources.{path}"), e.into_inner().to_string()))
+    let text = serde_json::to_vec(&value).map_err(|e| bad(e.to_string()))?;
+    json::typed(&text, "").map_err(|e| {
+        let (path, problem) = e.split_once(": ").unwrap_or(("", &e));
+        let field = if path.is_empty() { "resources".to_string() } else { format!("resources.{path}") };
+        Error::Container(crate::container::Error::invalid(field, problem))
     })
 }
 

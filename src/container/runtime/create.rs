@@ -52,14 +52,13 @@ pub fn run(runtime: &Runtime, options: CreateOptions) -> Result<Created> {
     let creation = Creation::begin(runtime, &options)?;
     let (id, hooked) = (options.id, !creation.record.hooks("startContainer").is_empty());
     // These run between the two: then there are two.
-    let mut created = creation.finish(options, hooked)?;
+    let created = creation.finish(options, hooked)?;
     if hooked {
         start(runtime, id).inspect_err(|_| drop(super::delete(runtime, id, true)))?;
     } else if let Err(e) = poststart(&created.record) {
         let _ = super::delete(runtime, id, true);
         return Err(e);
     }
-    created.record = runtime.load(id)?;
     Ok(created)
 }
 
@@ -120,6 +119,8 @@ fn start_container(runtime: &Runtime, record: &Record) -> Result<()> {
 struct Creation<'a> {
     runtime: &'a Runtime,
     bundle: Bundle,
+    /// The bundle's config.json, as it was read.
+    config: Vec<u8>,
     record: Record,
     dir: PathBuf,
     cgroup: Option<Cgroup>,
@@ -129,7 +130,8 @@ struct Creation<'a> {
 impl<'a> Creation<'a> {
     fn begin(runtime: &'a Runtime, options: &CreateOptions) -> Result<Creation<'a>> {
         let dir = runtime.dir(options.id)?;
-        let bundle = Bundle::load(options.bundle)?;
+        let mut config = Vec::new();
+        let bundle = Bundle::load_with(options.bundle, |text| config = text.into_owned())?;
         let rootfs = bundle.rootfs()?;
         let wanted = bundle.spec.process().as_ref().and_then(|p| p.terminal()).unwrap_or(false);
         let problem = match (wanted, options.terminal) {
@@ -151,14 +153,14 @@ impl<'a> Creation<'a> {
             Err(e) => return Err(e).call(|| format!("mkdir({})", dir.display())).map_err(Error::Sys),
         }
         let record = Record::new(options.id, &bundle, rootfs, cgroup);
-        Ok(Creation { runtime, bundle, record, dir, cgroup: None, done: false })
+        Ok(Creation { runtime, bundle, config, record, dir, cgroup: None, done: false })
     }
 
     fn finish(mut self, options: CreateOptions, gated: bool) -> Result<Created> {
         fault::point("create.claimed")?;
         // The intent: what is about to be made, for whoever has to clean up after a kill.
         self.runtime.save(&self.record)?;
-        atomic::write_json(&self.dir.join("config.json"), &self.bundle.spec, Durable::No)?;
+        atomic::replace(&self.dir.join("config.json"), &std::mem::take(&mut self.config), Durable::No)?;
         fault::point("create.recorded")?;
         let mut warnings = std::mem::take(&mut self.bundle.warnings);
         warnings.extend(self.make_cgroup()?);

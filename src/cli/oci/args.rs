@@ -1,3 +1,4 @@
+use crate::cli::lazy::Lazy;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -6,25 +7,25 @@ use std::path::PathBuf;
 #[command(name = "podrt-oci", version, disable_help_subcommand = true)]
 pub struct Cli {
     /// Folder for the state of containers
-    #[arg(long, global = true, default_value = "/run/podrt-oci", value_name = "DIR")]
+    #[arg(long, default_value = "/run/podrt-oci", value_name = "DIR")]
     pub root: PathBuf,
     /// File that errors and warnings are appended to
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, value_name = "FILE")]
     pub log: Option<PathBuf>,
     /// Format of --log
-    #[arg(long, global = true, default_value = "text", value_name = "FORMAT")]
+    #[arg(long, default_value = "text", value_name = "FORMAT")]
     pub log_format: LogFormat,
     /// Accepted for compatibility: podrt-oci says what went wrong in any case
-    #[arg(long, global = true)]
+    #[arg(long)]
     pub debug: bool,
     /// Ask systemd for the container's cgroup
-    #[arg(long, global = true)]
+    #[arg(long)]
     pub systemd_cgroup: bool,
     /// Accepted for compatibility: podrt runs as root only
-    #[arg(long, global = true, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "auto", default_missing_value = "true", hide = true)]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "auto", default_missing_value = "true", hide = true)]
     pub rootless: String,
     /// Accepted for compatibility
-    #[arg(long, global = true, value_name = "FILE", hide = true)]
+    #[arg(long, value_name = "FILE", hide = true)]
     pub criu: Option<PathBuf>,
     #[command(subcommand)]
     pub verb: Verb,
@@ -39,15 +40,15 @@ pub enum LogFormat {
 #[derive(Subcommand)]
 pub enum Verb {
     /// Make a container that waits to be started
-    Create(Create),
+    Create(Lazy<Create>),
     /// Make a container, start it, wait for it and delete it
-    Run(Run),
+    Run(Lazy<Run>),
     /// Run the command of a created container
     Start { id: String },
     /// Print the state of a container as JSON
     State { id: String },
     /// Send a signal to a container's first process
-    Kill(Kill),
+    Kill(Lazy<Kill>),
     /// Remove a stopped container
     Delete {
         id: String,
@@ -64,7 +65,7 @@ pub enum Verb {
         format: Format,
     },
     /// Run a further process in a container
-    Exec(Exec),
+    Exec(Lazy<Exec>),
     /// List the processes of a container
     Ps {
         #[arg(short, long, default_value = "table", value_name = "FORMAT")]
@@ -79,7 +80,7 @@ pub enum Verb {
     /// Let a paused container go on
     Resume { id: String },
     /// Change a container's resource limits
-    Update(super::update::Update),
+    Update(Lazy<super::update::Update>),
     /// Print usage and out-of-memory events of a container, a JSON object a line
     Events {
         id: String,

@@ -8,8 +8,8 @@ mod inspect;
 mod update;
 mod verbs;
 
+use super::lazy::{self, Lazy};
 use args::{Cli, Verb};
-use clap::Parser;
 use std::io::Write;
 
 /// Exit code of an error of podrt-oci itself; a container's own code is passed on by `run`.
@@ -18,7 +18,8 @@ const EXEC_FAILED: i32 = 255;
 
 /// argv to exit code. Prints an error in one place: stderr, and the log that `--log` names, where engines look for it.
 pub fn main() -> i32 {
-    let cli = match Cli::try_parse() {
+    crate::sys::entry::populate_heap();
+    let cli = match lazy::parse::<Cli>(std::env::args_os()) {
         Ok(cli) => cli,
         Err(e) => {
             let _ = e.print();
@@ -55,18 +56,18 @@ fn run(cli: &Cli) -> anyhow::Result<i32> {
         }
     };
     match &cli.verb {
-        Verb::Create(v) => verbs::create(&runtime, v, &warn),
-        Verb::Run(v) => verbs::run(&runtime, v, &warn),
+        Verb::Create(Lazy(v)) => verbs::create(&runtime, v, &warn),
+        Verb::Run(Lazy(v)) => verbs::run(&runtime, v, &warn),
         Verb::Start { id } => verbs::start(&runtime, id),
         Verb::State { id } => verbs::state(&runtime, id),
-        Verb::Kill(v) => verbs::kill(&runtime, v),
+        Verb::Kill(Lazy(v)) => verbs::kill(&runtime, v),
         Verb::Delete { id, force } => verbs::delete(&runtime, id, *force, &warn),
         Verb::List { quiet, format } => inspect::list(&runtime, *quiet, *format),
-        Verb::Exec(v) => exec::exec(&runtime, v, &warn),
+        Verb::Exec(Lazy(v)) => exec::exec(&runtime, v, &warn),
         Verb::Ps { format, id, options } => inspect::ps(&runtime, id, *format, options),
         Verb::Pause { id } => Ok(crate::container::runtime::pause(&runtime, id).map(|()| 0)?),
         Verb::Resume { id } => Ok(crate::container::runtime::resume(&runtime, id).map(|()| 0)?),
-        Verb::Update(v) => update::update(&runtime, v, &warn),
+        Verb::Update(Lazy(v)) => update::update(&runtime, v, &warn),
         Verb::Events { id, interval, stats } => events::events(&runtime, id, interval, *stats),
         Verb::Features => inspect::features(),
         Verb::Spec { bundle } => inspect::spec(bundle),

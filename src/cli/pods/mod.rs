@@ -26,7 +26,6 @@ mod yaml;
 pub use failure::{Failure, Kind, Result};
 
 use crate::pod::supervisor;
-use clap::Parser;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
@@ -36,7 +35,8 @@ pub fn main() -> ExitCode {
     if argv.get(1).is_some_and(|a| a == supervisor::ENTRY) {
         return ExitCode::from(supervisor::main(&argv, crate::manifest::write_status) as u8);
     }
-    let outcome = match tree::Cli::try_parse_from(&argv) {
+    crate::sys::entry::populate_heap();
+    let outcome = match super::lazy::parse::<tree::Cli>(argv.iter().cloned()) {
         Ok(cli) => cli.run(&argv),
         Err(e) => tree::refused(&e),
     };

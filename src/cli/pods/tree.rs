@@ -3,6 +3,7 @@
 use super::context::{Context, Global};
 use super::failure::{Failure, Kind, Result};
 use super::{create, delete, describe, exec, explain, get, logs, output, plan, run, version};
+use crate::cli::lazy::Lazy;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 use std::ffi::OsString;
@@ -45,27 +46,27 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Create pods from manifests
-    Create(create::Args),
+    Create(Lazy<create::Args>),
     /// Create pods, or leave those that are as the manifests say
-    Apply(create::Args),
+    Apply(Lazy<create::Args>),
     /// Run pods in the foreground and show what they print
-    Run(run::Args),
+    Run(Lazy<run::Args>),
     /// List pods
-    Get(get::Args),
+    Get(Lazy<get::Args>),
     /// Show a pod in detail, with what happened to it
-    Describe(describe::Args),
+    Describe(Lazy<describe::Args>),
     /// Print what a container has printed
-    Logs(logs::Args),
+    Logs(Lazy<logs::Args>),
     /// Run a command in a container
-    Exec(exec::Args),
+    Exec(Lazy<exec::Args>),
     /// End pods and remove what is left of them
-    Delete(delete::Args),
+    Delete(Lazy<delete::Args>),
     /// Show exactly what would be made of a manifest, and make nothing
-    Plan(plan::Args),
+    Plan(Lazy<plan::Args>),
     /// Say what a field of a manifest is, and what podrt makes of it
-    Explain(explain::Args),
+    Explain(Lazy<explain::Args>),
     /// Print podrt's version
-    Version(version::Args),
+    Version(Lazy<version::Args>),
 }
 
 impl Cli {
@@ -74,17 +75,17 @@ impl Cli {
         let roots = self.global.roots(|name| std::env::var_os(name))?;
         let context = Context { roots, argv: argv.to_vec() };
         match self.verb {
-            Verb::Create(args) => create::create(&args, &context),
-            Verb::Apply(args) => create::apply(&args, &context),
-            Verb::Run(args) => run::run(&args, &context),
-            Verb::Get(args) => get::run(&args, &context),
-            Verb::Describe(args) => describe::run(&args, &context),
-            Verb::Logs(args) => logs::run(&args, &context),
-            Verb::Exec(args) => exec::run(&args, &context),
-            Verb::Delete(args) => delete::run(&args, &context),
-            Verb::Plan(args) => plan::run(&args, &context),
-            Verb::Explain(args) => explain::run(&args),
-            Verb::Version(args) => version::run(&args),
+            Verb::Create(Lazy(args)) => create::create(&args, &context),
+            Verb::Apply(Lazy(args)) => create::apply(&args, &context),
+            Verb::Run(Lazy(args)) => run::run(&args, &context),
+            Verb::Get(Lazy(args)) => get::run(&args, &context),
+            Verb::Describe(Lazy(args)) => describe::run(&args, &context),
+            Verb::Logs(Lazy(args)) => logs::run(&args, &context),
+            Verb::Exec(Lazy(args)) => exec::run(&args, &context),
+            Verb::Delete(Lazy(args)) => delete::run(&args, &context),
+            Verb::Plan(Lazy(args)) => plan::run(&args, &context),
+            Verb::Explain(Lazy(args)) => explain::run(&args),
+            Verb::Version(Lazy(args)) => version::run(&args),
         }
     }
 }

@@ -6,6 +6,7 @@ use super::group::Cgroup;
 use super::limits::Limits;
 use super::path::components;
 use crate::sys::{Errno, raw};
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -22,7 +23,8 @@ const LEAF: &str = "podrt.init";
 pub struct Hierarchy {
     mountpoint: PathBuf,
     root: OwnedFd,
-    controllers: BTreeSet<Controller>,
+    /// Read when first asked for: whoever enters or ends a cgroup needs none.
+    controllers: OnceCell<BTreeSet<Controller>>,
 }
 
 impl Hierarchy {
@@ -46,18 +48,18 @@ impl Hierarchy {
         if raw::fstatfs_type(root.as_raw_fd()).ok()? != MAGIC {
             return None;
         }
-        let text = super::group::read_at(root.as_fd(), c"cgroup.controllers").ok()?;
-        Some(Hierarchy { mountpoint: path.into(), root, controllers: Controller::set(&text) })
+        Some(Hierarchy { mountpoint: path.into(), root, controllers: OnceCell::new() })
     }
 
     /// What the tree's root can hand out. Without `cgroup_no_v1` a hybrid host's v1 hierarchies hold the rest.
     pub fn controllers(&self) -> &BTreeSet<Controller> {
-        &self.controllers
+        let read = || super::group::read_at(self.root.as_fd(), c"cgroup.controllers").unwrap_or_default();
+        self.controllers.get_or_init(|| Controller::set(&read()))
     }
 
     /// Controllers that the limits need and this tree lacks.
     pub fn missing(&self, limits: &Limits) -> Vec<Controller> {
-        limits.controllers().difference(&self.controllers).copied().collect()
+        limits.controllers().difference(self.controllers()).copied().collect()
     }
 
     /// [`Hierarchy::missing`] as the error that says what to do about the first of them, before anything is made.
@@ -94,7 +96,7 @@ impl Hierarchy {
     pub fn prepare(&self, parent: &str) -> Result<Cgroup> {
         let parts = components(parent)?;
         match Cgroup::open(self, parent) {
-            Ok(group) if handed_down(&group)?.is_superset(&self.controllers) => return Ok(group),
+            Ok(group) if handed_down(&group)?.is_superset(self.controllers()) => return Ok(group),
             Err(e) if !e.is_not_found() => return Err(e),
             _ => {}
         }

@@ -1,6 +1,8 @@
 //! Who a process is, so that a number taken by a stranger is not mistaken for it: pid, start time, boot.
 
 use serde::{Deserialize, Serialize};
+use std::io::Read;
+use std::sync::OnceLock;
 
 /// A process of this boot: a pid alone may have been taken by another since.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,7 +51,10 @@ fn may_trace() -> bool {
 
 /// State letter and start time.
 fn stat(pid: i32) -> Option<(u8, u64)> {
-    parse(&std::fs::read(format!("/proc/{pid}/stat")).ok()?)
+    // One read into a buffer that is large enough for 52 numbers and a name of 16 bytes: whole, as procfs gives it.
+    let mut text = [0u8; 1536];
+    let n = std::fs::File::open(format!("/proc/{pid}/stat")).ok()?.read(&mut text).ok()?;
+    parse(&text[..n])
 }
 
 /// proc(5): the second field, the name, is in parentheses and may itself hold them.
@@ -60,9 +65,14 @@ fn parse(stat: &[u8]) -> Option<(u8, u64)> {
     Some((state, fields.nth(18)?.parse().ok()?))
 }
 
-/// This boot's id; empty where procfs does not tell.
-pub fn boot_id() -> String {
-    std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_string()
+/// This boot's id; empty where procfs does not tell. Read once: no process outlives its boot.
+pub fn boot_id() -> &'static str {
+    static ID: OnceLock<String> = OnceLock::new();
+    ID.get_or_init(|| {
+        let mut text = [0u8; 64];
+        let read = std::fs::File::open("/proc/sys/kernel/random/boot_id").and_then(|mut f| f.read(&mut text));
+        String::from_utf8_lossy(&text[..read.unwrap_or(0)]).trim().to_string()
+    })
 }
 
 /// The inode of a namespace: `kind` as in /proc/PID/ns.

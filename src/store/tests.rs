@@ -32,7 +32,7 @@ fn intent(id: &str, name: &str) -> Intent {
         name: name.into(),
         uid: id.into(),
         attempt: 0,
-        boot_id: process::boot_id(),
+        boot_id: process::boot_id().into(),
         creator: Process::current(),
         view: Default::default(),
         roots: Roots::default(),

@@ -1,7 +1,7 @@
 //! A further process in a container of the command line's.
 
 use super::create::SECCOMP_CACHE;
-use super::{Error, Result, Runtime, Status};
+use super::{Error, Record, Result, Runtime, Status};
 use crate::cgroup::{Cgroup, Hierarchy};
 use crate::container::exec::{self, Exec};
 use crate::container::{Born, Stdio, bundle};
@@ -46,9 +46,9 @@ pub struct Entered {
 
 /// What an exec will run, checked against the container; nothing is started yet.
 pub struct Entry<'a> {
-    runtime: &'a Runtime,
     id: &'a str,
     options: ExecOptions<'a>,
+    record: Record,
     spec: Spec,
     pub process: Process,
 }
@@ -79,13 +79,13 @@ impl<'a> Entry<'a> {
             let groups = found.groups.iter().chain(options.groups).copied().collect();
             process.user_mut().set_uid(found.uid).set_gid(found.gid).set_additional_gids(Some(groups));
         }
-        Ok(Entry { runtime, id, options, spec, process })
+        Ok(Entry { id, options, record, spec, process })
     }
 
     /// Starts it.
     pub fn start(mut self) -> Result<Entered> {
         let gone = || Error::State { id: self.id.into(), status: Status::Stopped, problem: "container not running" };
-        let record = self.runtime.load(self.id)?;
+        let record = &self.record;
         let init = record.pidfd().ok_or_else(gone)?;
         let pid = record.init.as_ref().map_or(0, |i| i.pid);
         if !has_home(&self.process) {

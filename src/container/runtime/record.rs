@@ -67,7 +67,7 @@ impl Record {
             bundle: bundle.path.clone(),
             rootfs,
             created: now(),
-            boot_id: process::boot_id(),
+            boot_id: process::boot_id().into(),
             cgroup,
             init: None,
             annotations,

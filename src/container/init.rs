@@ -14,7 +14,7 @@ use super::plan::{Pause, Plan, ProcessPlan};
 use super::step::Step;
 use crate::identity;
 use crate::rootfs::apply;
-use crate::sys::mount::{MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC, MOUNT_ATTR_NOSUID, PROC_SUPER_MAGIC};
+use crate::sys::mount::PROC_SUPER_MAGIC;
 use crate::sys::raw::{self, Fd, Res};
 use crate::sys::{Errno, link};
 use std::os::fd::AsRawFd;
@@ -131,7 +131,7 @@ fn birth(plan: &Plan) -> Result<Never, Fail> {
     if let Some(name) = &plan.domainname {
         raw::setdomainname(name).at(Step::Domainname, 0)?;
     }
-    own_proc(plan)?;
+    let proc = own_proc(plan)?;
 
     if let Some(pauses) = &plan.pauses {
         raw::close(pauses.write.as_raw_fd());
@@ -141,7 +141,7 @@ fn birth(plan: &Plan) -> Result<Never, Fail> {
     }
     let slave = plan.slave.as_ref().map(AsRawFd::as_raw_fd);
     let mut paused = Ok(());
-    let built = apply::build(&plan.rootfs, slave, || {
+    let built = apply::build(&plan.rootfs, slave, proc, || {
         if plan.pauses.as_ref().is_some_and(|p| p.at_mounts) {
             paused = pause(plan, Pause::Mounts);
         }
@@ -183,12 +183,12 @@ pub(super) fn close_on_exec(process: &ProcessPlan) -> Res {
 }
 
 /// What is written through procfs goes through one of its own, never through the container's tree (CVE-2025-52881).
-fn own_proc(plan: &Plan) -> Result<(), Fail> {
+/// Given back for the container's own /proc, which it may become.
+fn own_proc(plan: &Plan) -> Result<Option<Fd>, Fail> {
     if plan.sysctls.is_empty() && plan.process.identity.oom_score_adj.is_none() {
-        return Ok(());
+        return Ok(None);
     }
-    let attrs = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
-    let proc = apply::new_fs(c"proc", &[], attrs as u32).at(Step::OwnProc, 0)?;
+    let proc = apply::new_fs(c"proc", &[], apply::PROC_ATTRS).at(Step::OwnProc, 0)?;
     if raw::fstatfs_type(proc).at(Step::OwnProc, 0)? != PROC_SUPER_MAGIC {
         return Err((Step::OwnProc, 0, Errno::EINVAL));
     }
@@ -201,8 +201,7 @@ fn own_proc(plan: &Plan) -> Result<(), Fail> {
     }
     // While /proc/self is still root's to write.
     plan.process.identity.apply_oom_score_adj(proc).of(identity::Step::OomScoreAdj)?;
-    raw::close(proc);
-    Ok(())
+    Ok(Some(proc))
 }
 
 /// Places 0, 1, 2; a terminal becomes the session's.

@@ -113,8 +113,9 @@ impl Drop for Close {
 /// Builds the tree and makes it the process's root. `slave` is the pty's slave for /dev/console. Called in the new mount
 /// namespace, after the PID, IPC, network and cgroup namespaces are the container's.
 ///
+/// `proc` is a detached procfs of those namespaces, with [`PROC_ATTRS`], where the caller needed one: it becomes the container's.
 /// `ready` is called with all mounts in place, before the root is entered; false ends the birth.
-pub fn build(plan: &Plan, slave: Option<Fd>, ready: impl FnOnce() -> bool) -> Result<(), Fail> {
+pub fn build(plan: &Plan, slave: Option<Fd>, proc: Option<Fd>, ready: impl FnOnce() -> bool) -> Result<(), Fail> {
     let root = plan.root.as_raw_fd();
     let base = match plan.base {
         Base::Host => {
@@ -125,10 +126,11 @@ pub fn build(plan: &Plan, slave: Option<Fd>, ready: impl FnOnce() -> bool) -> Re
         Base::Pod => Some(Close(raw::openat(CWD, c"/", libc::O_PATH | libc::O_DIRECTORY, 0).at(Step::Base, 0)?)),
     };
     raw::move_mount(root, c"", CWD, c"/", MOVE_MOUNT_F_EMPTY_PATH).at(Step::AttachRoot, 0)?;
+    let mut made = Made { proc: proc.map(Close), dev: None };
     for (i, op) in plan.mounts.iter().enumerate() {
-        mount(root, base.as_ref().map(|b| b.0), op, i)?;
+        mount(root, base.as_ref().map(|b| b.0), &mut made, op, i)?;
     }
-    devices(root, plan)?;
+    devices(root, made.dev.as_ref().map(|d| d.0), plan)?;
     if let (true, Some(slave)) = (plan.console, slave) {
         console(root, slave).at(Step::Console, 0)?;
     }
@@ -162,11 +164,12 @@ fn move_onto(from: Fd, to: Fd) -> Res {
     raw::move_mount(from, c"", to, c"", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH)
 }
 
-fn mount(root: Fd, base: Option<Fd>, op: &MountOp, i: usize) -> Result<(), Fail> {
+/// What is mounted on; None where it is not there and need not be.
+fn target(root: Fd, op: &MountOp, i: usize) -> Result<Option<Close>, Fail> {
     let target = match op.absent {
         Absent::Make => resolve::open_or_create(root, &op.target, op.kind, op.walk),
         Absent::Skip => match resolve::open(root, &op.target, op.walk) {
-            Err(Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP) => return Ok(()),
+            Err(Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP) => return Ok(None),
             other => other,
         },
         Absent::MakeOverLink => match resolve::open_or_create(root, &op.target, op.kind, op.walk) {
@@ -178,28 +181,76 @@ fn mount(root: Fd, base: Option<Fd>, op: &MountOp, i: usize) -> Result<(), Fail>
             other => other,
         },
     };
-    let target = Close(target.at(Step::MountTarget, i)?);
-    let made;
+    target.map(|fd| Some(Close(fd))).at(Step::MountTarget, i)
+}
+
+/// File systems of the container's own that need not be made or looked up again.
+struct Made {
+    /// A detached procfs, until it is mounted.
+    proc: Option<Close>,
+    /// The fresh tmpfs at /dev, once it is there: nobody else has been in it, so what is mounted and made right below needs no
+    /// careful walk from the root.
+    dev: Option<Close>,
+}
+
+/// nosuid, nodev and noexec: what a procfs is mounted with.
+pub const PROC_ATTRS: u32 = (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC) as u32;
+
+fn mount(root: Fd, base: Option<Fd>, ours: &mut Made, op: &MountOp, i: usize) -> Result<(), Fail> {
+    let dev = &mut ours.dev;
+    let fresh = dev.as_ref().filter(|_| op.absent == Absent::Make).and_then(|d| Some((d.0, right_below_dev(&op.target)?)));
+    let target = match fresh {
+        Some((dev, name)) => {
+            match op.kind {
+                Kind::Dir => raw::mkdirat(dev, name, 0o755),
+                Kind::File => raw::mknodat(dev, name, libc::S_IFREG | 0o644, 0),
+            }
+            .or_else(|e| if e == Errno::EEXIST { Ok(()) } else { Err(e) })
+            .at(Step::MountTarget, i)?;
+            None
+        }
+        None => match target(root, op, i)? {
+            None => return Ok(()),
+            found => found,
+        },
+    };
+    let mut made = None;
     let from = match &op.source {
         Source::Tree(fd) => fd.as_raw_fd(),
-        Source::New { fstype, options, attrs } => {
-            made = Close(new_fs(fstype, options, *attrs).at(Step::MountSource, i)?);
-            made.0
+        Source::New { options, attrs, .. } if op.is_proc && ours.proc.is_some() && options.is_empty() && *attrs == PROC_ATTRS => {
+            made = ours.proc.take();
+            made.as_ref().map_or(-1, |p| p.0)
         }
+        Source::New { fstype, options, attrs } => made.insert(Close(new_fs(fstype, options, *attrs).at(Step::MountSource, i)?)).0,
         Source::Base { path, beneath, attrs } => {
-            made = Close(base_mount(base, path, beneath.as_deref(), attrs).at(Step::MountSource, i)?);
-            made.0
+            made.insert(Close(base_mount(base, path, beneath.as_deref(), attrs).at(Step::MountSource, i)?)).0
         }
     };
     if op.is_proc && raw::fstatfs_type(from) != Ok(PROC_SUPER_MAGIC) {
         return Err((Step::ProcCheck, i as u16, Errno::EINVAL));
     }
-    move_onto(from, target.0).at(Step::Mount, i)?;
+    match (&target, fresh) {
+        (Some(target), _) => move_onto(from, target.0),
+        (None, Some((dev, name))) => raw::move_mount(from, c"", dev, name, MOVE_MOUNT_F_EMPTY_PATH),
+        (None, None) => Err(Errno::EINVAL),
+    }
+    .at(Step::Mount, i)?;
     for (kind, recursive) in &op.propagation {
         let attr = MountAttr { propagation: *kind, ..MountAttr::default() };
         set_attr_at(from, &attr, *recursive).at(Step::MountPropagation, i)?;
     }
+    if op.target.as_c_str() == c"dev" {
+        let tmpfs = matches!(&op.source, Source::New { fstype, .. } if fstype.as_c_str() == c"tmpfs");
+        *dev = made.filter(|_| tmpfs);
+    }
     Ok(())
+}
+
+/// `x` of `dev/x`.
+fn right_below_dev(path: &CStr) -> Option<&CStr> {
+    let name = path.to_bytes_with_nul().strip_prefix(b"dev/")?;
+    let plain = !name.contains(&b'/') && !matches!(name, b"\0" | b".\0" | b"..\0");
+    CStr::from_bytes_with_nul(name).ok().filter(|_| plain)
 }
 
 /// A new file system as a detached mount.
@@ -234,14 +285,21 @@ fn base_mount(base: Option<Fd>, path: &CStr, beneath: Option<&CStr>, attrs: &Mou
 }
 
 /// Device nodes and links, each on the fd of its folder: `rootfs/dev` is looked up in-root, once (CVE-2026-41579).
-fn devices(root: Fd, plan: &Plan) -> Result<(), Fail> {
+fn devices(root: Fd, fresh: Option<Fd>, plan: &Plan) -> Result<(), Fail> {
     if plan.nodes.is_empty() && plan.links.is_empty() {
         return Ok(());
     }
-    let dev = Close(resolve::open_or_create(root, c"dev", Kind::Dir, Walk::default()).at(Step::Device, 0)?);
+    let found;
+    let dev = match fresh {
+        Some(fd) => fd,
+        None => {
+            found = Close(resolve::open_or_create(root, c"dev", Kind::Dir, Walk::default()).at(Step::Device, 0)?);
+            found.0
+        }
+    };
     raw::umask(0);
     for (i, node) in plan.nodes.iter().enumerate() {
-        in_folder(root, dev.0, &node.path, |dir, name| mknod(dir, name, node)).at(Step::Device, i)?;
+        in_folder(root, dev, &node.path, |dir, name| mknod(dir, name, node)).at(Step::Device, i)?;
     }
     raw::umask(0o022);
     for (i, (text, path)) in plan.links.iter().enumerate() {
@@ -249,7 +307,7 @@ fn devices(root: Fd, plan: &Plan) -> Result<(), Fail> {
             Err(Errno::EEXIST) => Ok(()),
             r => r,
         };
-        in_folder(root, dev.0, path, link).at(Step::Link, i)?;
+        in_folder(root, dev, path, link).at(Step::Link, i)?;
     }
     Ok(())
 }

@@ -268,11 +268,10 @@ fn relative(path: &Path, field: &str) -> Result<CString, Error> {
 }
 
 fn null() -> Result<OwnedFd, Error> {
-    use std::os::unix::fs::{FileTypeExt, MetadataExt};
+    use std::os::fd::AsRawFd;
     let fd = mount::clone_tree(c"/dev/null", false).map_err(Error::sys("/dev/null"))?;
-    let file = std::fs::File::from(fd.try_clone().map_err(|e| Error::invalid("/dev/null", e.to_string()))?);
-    match file.metadata() {
-        Ok(m) if m.file_type().is_char_device() && m.rdev() == libc::makedev(1, 3) => Ok(fd),
+    match crate::sys::raw::fstat(fd.as_raw_fd()) {
+        Ok(st) if st.st_mode & libc::S_IFMT == libc::S_IFCHR && st.st_rdev == libc::makedev(1, 3) => Ok(fd),
         _ => Err(Error::invalid("/dev/null", "the host's is not character device 1:3")),
     }
 }

@@ -6,6 +6,7 @@
 
 use super::Errno;
 use std::ffi::CStr;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 pub type Fd = i32;
 pub type Res<T = ()> = Result<T, Errno>;
@@ -345,12 +346,30 @@ pub fn seccomp_set_filter(flags: u32, program: &[u8]) -> Res<usize> {
     sc!(SYS_seccomp, 1, flags, &raw const prog)
 }
 
+/// The dispositions that are not the default ones, as bits; all ones while nobody has looked.
+static DISPOSED: AtomicU64 = AtomicU64::new(u64::MAX);
+
+/// Looks which signals [`reset_signals`] has to reset. For a process that changes no disposition from here on.
+pub fn remember_signals() {
+    let mut disposed = 0;
+    for signal in 1..=64u32 {
+        let mut action = [0u64; 4];
+        let asked = sc!(SYS_rt_sigaction, signal, 0, action.as_mut_ptr(), 8);
+        if asked.is_err() || action[0] != 0 {
+            disposed |= 1 << (signal - 1);
+        }
+    }
+    DISPOSED.store(disposed, Relaxed);
+}
+
 /// Resets every signal disposition to the default. Rust ignores SIGPIPE and a clone inherits that; nohup ignores SIGHUP.
 pub fn reset_signals() {
     // struct kernel_sigaction { handler, flags, restorer, mask }, all zero: SIG_DFL.
     let action = [0u64; 4];
+    let disposed = DISPOSED.load(Relaxed);
     for signal in 1..=64u32 {
-        if signal != libc::SIGKILL as u32 && signal != libc::SIGSTOP as u32 {
+        let other = disposed & 1 << (signal - 1) != 0;
+        if other && signal != libc::SIGKILL as u32 && signal != libc::SIGSTOP as u32 {
             let _ = sc!(SYS_rt_sigaction, signal, action.as_ptr(), 0, 8);
         }
     }

@@ -4,7 +4,7 @@
 use crate::sys::errno::Call;
 use crate::sys::mount::{self, MOUNT_ATTR_NODEV, MOUNT_ATTR_NOSUID, MOUNT_ATTR_RDONLY};
 use crate::sys::raw::{self, MountAttr, Vector};
-use crate::sys::{Error, Result, fs};
+use crate::sys::{Errno, Error, Result, fs};
 use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
@@ -25,9 +25,15 @@ pub fn read_only_self() -> Result<OwnedFd> {
     Ok(fd)
 }
 
-/// Whether this process's file lies on a read-only mount already.
+/// Whether this process's file lies on a read-only mount already. What may be written to does not: that is asked first, for
+/// statfs(2) sums up a disk's counters.
 pub fn is_read_only() -> Result<bool> {
     use nix::sys::statvfs::{FsFlags, statvfs};
+    match raw::access_effective(raw::CWD, c"/proc/self/exe", libc::W_OK) {
+        Ok(()) => return Ok(false),
+        Err(Errno::EROFS) => return Ok(true),
+        Err(_) => {}
+    }
     let stat = statvfs("/proc/self/exe").call(|| "statvfs(/proc/self/exe)".into())?;
     Ok(stat.flags().contains(FsFlags::ST_RDONLY))
 }

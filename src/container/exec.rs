@@ -38,15 +38,9 @@ struct Plan {
 
 const DEVPTS_SUPER_MAGIC: i64 = 0x1cd1;
 
-/// Every namespace kind that a container may have of its own, as /proc/PID/ns names it. The PID namespace is joined by the parent.
-const KINDS: &[(&str, i32)] = &[
-    ("mnt", libc::CLONE_NEWNS),
-    ("net", libc::CLONE_NEWNET),
-    ("ipc", libc::CLONE_NEWIPC),
-    ("uts", libc::CLONE_NEWUTS),
-    ("cgroup", libc::CLONE_NEWCGROUP),
-    ("pid", libc::CLONE_NEWPID),
-];
+/// Every namespace kind that a container may have of its own. The PID namespace is joined by the parent.
+const KINDS: i32 =
+    libc::CLONE_NEWNS | libc::CLONE_NEWNET | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS | libc::CLONE_NEWCGROUP | libc::CLONE_NEWPID;
 
 /// The container's root folder, as a path fd that nothing inside can lead out of.
 pub fn root_of(init_pid: i32, init: BorrowedFd) -> Result<OwnedFd, Error> {
@@ -108,20 +102,16 @@ pub fn start(exec: &Exec) -> Result<Born, Error> {
     Ok(Born { pid: child.pid, pidfd: child.pidfd, console, warnings })
 }
 
-/// Which of the container's namespaces are not this process's.
+/// Which of the container's namespaces are to be joined: all, for joining one's own changes nothing; but for the mount namespace,
+/// whose join is a change of the root as well.
 pub(super) fn differing(pid: i32) -> Result<i32, Error> {
     use std::os::unix::fs::MetadataExt;
-    let inode = |pid: &str, kind: &str| {
-        let path = format!("/proc/{pid}/ns/{kind}");
+    let inode = |pid: &str| {
+        let path = format!("/proc/{pid}/ns/mnt");
         std::fs::metadata(&path).map(|m| (m.dev(), m.ino())).call(|| path)
     };
-    let mut flags = 0;
-    for (kind, flag) in KINDS {
-        if inode(&pid.to_string(), kind)? != inode("self", kind)? {
-            flags |= flag;
-        }
-    }
-    Ok(flags)
+    let same = inode(&pid.to_string())? == inode("self")?;
+    Ok(if same { KINDS & !libc::CLONE_NEWNS } else { KINDS })
 }
 
 /// A pty of the container's own devpts.

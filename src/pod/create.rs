@@ -56,9 +56,19 @@ pub(super) enum Ready {
     Failed(Error),
 }
 
-/// Makes a pod. Errors: AlreadyExists (the name), InvalidArgument (bundle, config.json, values), FailedPrecondition (the host);
-/// nothing is left then.
+/// As [`create_telling`], with nobody to tell.
 pub fn create(spec: &PodSpec, roots: &Roots, options: &CreateOptions) -> Result<Created> {
+    create_telling(spec, roots, options, &mut |_| ())
+}
+
+/// Makes a pod; `created` is called once there is one, before the wait for its stage. Errors: AlreadyExists (the name), InvalidArgument (bundle, config.json, values), FailedPrecondition (the host);
+/// nothing is left then.
+pub fn create_telling(
+    spec: &PodSpec,
+    roots: &Roots,
+    options: &CreateOptions,
+    created: &mut dyn FnMut(&Created),
+) -> Result<Created> {
     let store = Store::open(roots).step("create.state")?;
     let id = format!("{}.0", spec.uid);
     store::check_name("metadata.uid", &spec.uid, 64)?;
@@ -85,7 +95,7 @@ pub fn create(spec: &PodSpec, roots: &Roots, options: &CreateOptions) -> Result<
     };
     let born = claim(&store, spec, &id).and_then(|()| {
         let ready = birth::spawn(&sandbox, roots, options.wait, leaf.dir()).step("create.supervisor")?;
-        listen(ready, options, &id)
+        listen(ready, options, &id, created)
     });
     match born {
         Ok(created) => {
@@ -115,7 +125,7 @@ fn intent(spec: &PodSpec, roots: &Roots, id: &str) -> Intent {
         name: spec.name.clone(),
         uid: spec.uid.clone(),
         attempt: 0,
-        boot_id: store::process::boot_id(),
+        boot_id: store::process::boot_id().into(),
         creator: me,
         view,
         roots: roots.clone(),
@@ -157,7 +167,7 @@ fn claim(store: &Store, spec: &PodSpec, id: &str) -> Result<()> {
 }
 
 /// Reads the ready pipe to the end of what was asked for. Errors only where there is no pod.
-fn listen(ready: OwnedFd, options: &CreateOptions, id: &str) -> Result<Created> {
+fn listen(ready: OwnedFd, options: &CreateOptions, id: &str, told: &mut dyn FnMut(&Created)) -> Result<Created> {
     let mut pipe = Pipe { fd: ready, decoder: frame::Decoder::default() };
     // The birth itself is bounded by the supervisor; only what comes after it may take as long as it likes.
     let warnings = match pipe.next(Some(Duration::from_secs(60)))? {
@@ -165,15 +175,17 @@ fn listen(ready: OwnedFd, options: &CreateOptions, id: &str) -> Result<Created> 
         Ready::Failed(e) | Ready::Unreached(e) => return Err(e),
         Ready::Reached => return Err(Error::internal("the supervisor skipped a stage")),
     };
+    let created = Created { id: id.into(), warnings, unreached: None };
+    told(&created);
     if options.wait == Stage::Created {
-        return Ok(Created { id: id.into(), warnings, unreached: None });
+        return Ok(created);
     }
     let unreached = match pipe.next(options.deadline) {
         Ok(Ready::Unreached(e) | Ready::Failed(e)) => Some(e),
         Ok(Ready::Created { .. } | Ready::Reached) => None,
         Err(e) => Some(e.context("the pod was created")),
     };
-    Ok(Created { id: id.into(), warnings, unreached })
+    Ok(Created { unreached, ..created })
 }
 
 struct Pipe {

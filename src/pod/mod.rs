@@ -36,7 +36,7 @@ mod undo;
 pub mod volume;
 
 pub use control::Stage;
-pub use create::{CreateOptions, Created, create};
+pub use create::{CreateOptions, Created, create, create_telling};
 pub use delete::{DeleteOptions, delete, sweep};
 pub use entry::{Running, manifest, running};
 pub use error::{Code, Error, Result};

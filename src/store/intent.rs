@@ -35,6 +35,13 @@ pub struct Intent {
     pub pause: Option<Pause>,
 }
 
+impl Intent {
+    /// The folder of one attempt's writable layer. A container's name holds no dot.
+    pub fn layer(&self, container: &str, attempt: u32) -> PathBuf {
+        self.data.join(format!("{container}.{attempt}"))
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Pause {
     pub process: Process,

@@ -3,7 +3,7 @@
 //! ```text
 //! <state>/sandboxes/<id>/{intent.json, pod.json, status.json, lock, control.sock, containers/}
 //! <state>/names/<namespace>/<name>  -> ../../sandboxes/<id>
-//! <data>/pods/<id>/<container>/<attempt>/{upper,work}
+//! <data>/pods/<id>/<container>.<attempt>/{upper,work}
 //! <log>/pods/<namespace>_<name>_<uid>/<container>/<attempt>.log
 //! ```
 //!

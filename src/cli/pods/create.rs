@@ -7,7 +7,7 @@ use crate::container::Bundle;
 use crate::manifest::{Fresh, Manifest};
 use crate::pod::control::Stage;
 use crate::pod::status::{ContainerState, PodStatusModel};
-use crate::pod::{self, Code, CreateOptions, DeleteOptions};
+use crate::pod::{self, Code, CreateOptions, Created, DeleteOptions};
 use clap::ValueEnum;
 use std::time::{Duration, Instant};
 
@@ -127,6 +127,14 @@ fn act(args: &Args, context: &Context, decide: impl Fn(&Manifest) -> Result<Step
         }
     }
     Failure::all(failures)?;
+    let left = || (!args.timeout.is_zero()).then(|| args.timeout.saturating_sub(began.elapsed()));
+    // Of one pod the word that is waited for comes on the way that its creation is told.
+    if let [(manifest, step @ (Step::Create | Step::Replace))] = steps.as_slice() {
+        if let Step::Replace = step {
+            remove(context, manifest)?;
+        }
+        return alone(context, manifest, args.wait.stage(), left());
+    }
     let mut made: Vec<&Manifest> = Vec::new();
     for (manifest, step) in steps {
         match step {
@@ -153,21 +161,45 @@ fn act(args: &Args, context: &Context, decide: impl Fn(&Manifest) -> Result<Step
     if args.wait == Wait::Created {
         return Ok(());
     }
-    let left = || (!args.timeout.is_zero()).then(|| args.timeout.saturating_sub(began.elapsed()));
     Failure::all(made.iter().filter_map(|m| wait(context, m, args.wait.stage(), left()).err()).collect())
 }
 
 /// Creates one pod; what was done otherwise than asked is printed. Errors: nothing is left of it.
 pub fn one(context: &Context, manifest: &Manifest) -> Result {
     let options = CreateOptions { manifest: Some(manifest.pod_json()), ..CreateOptions::default() };
-    let created = pod::create(&manifest.spec, &context.roots, &options).map_err(|e| match e.code {
+    let created = pod::create(&manifest.spec, &context.roots, &options).map_err(|e| not_made(manifest, e))?;
+    warn(manifest, &created);
+    Ok(())
+}
+
+fn not_made(manifest: &Manifest, e: pod::Error) -> Failure {
+    match e.code {
         Code::AlreadyExists => exists(manifest),
         _ => Failure::from(e.context(format_args!("create {}", manifest.spec.name))),
-    })?;
+    }
+}
+
+fn warn(manifest: &Manifest, created: &Created) {
     for warning in &created.warnings {
         output::complain(format_args!("Warning: pod/{}: {warning}", manifest.spec.name));
     }
-    Ok(())
+}
+
+/// Creates the only pod that is asked for, says so, and waits for its stage.
+fn alone(context: &Context, manifest: &Manifest, stage: Stage, left: Option<Duration>) -> Result {
+    let options = CreateOptions { manifest: Some(manifest.pod_json()), wait: stage, deadline: left };
+    let mut said = Ok(());
+    let created = pod::create_telling(&manifest.spec, &context.roots, &options, &mut |created| {
+        warn(manifest, created);
+        said = output::say(format_args!("pod/{} created", manifest.spec.name));
+    });
+    let created = created.map_err(|e| not_made(manifest, e))?;
+    // A reader that is gone takes back nothing.
+    said?;
+    match stage {
+        Stage::Created => Ok(()),
+        _ => outcome(context, manifest, stage, created.unreached.map_or(Ok(()), Err)),
+    }
 }
 
 /// Of several pods none may start where one names a bundle that cannot be run; of one alone, its creation tells.
@@ -202,6 +234,12 @@ pub fn undo(context: &Context, made: &[&Manifest], failure: Failure) -> Failure 
 fn wait(context: &Context, manifest: &Manifest, stage: Stage, left: Option<Duration>) -> Result {
     let (namespace, name) = (&manifest.spec.namespace, &manifest.spec.name);
     let waited = pod::connect(&context.roots, namespace, name).and_then(|mut client| client.wait(stage, left));
+    outcome(context, manifest, stage, waited)
+}
+
+/// What a wait came to, by what the pod's status says of its containers.
+fn outcome(context: &Context, manifest: &Manifest, stage: Stage, waited: Result<(), pod::Error>) -> Result {
+    let (namespace, name) = (&manifest.spec.namespace, &manifest.spec.name);
     let Some(record) = pod::get(&context.roots, namespace, name)? else { return Err(Failure::not_found(name)) };
     let problems = start_failures(&record.status);
     match waited {

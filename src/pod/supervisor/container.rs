@@ -266,15 +266,14 @@ impl Supervisor {
         if spec.rootfs_direct {
             return Ok((Root::Direct(prepared.rootfs.clone()), None));
         }
-        let folder = self.intent.data.join(&spec.name).join(attempt.to_string());
+        let folder = self.intent.layer(&spec.name, attempt);
         // What a killed start of the same attempt left.
         store::remove_tree(&folder)?;
         let lower = prepared.rootfs.clone();
         let made = (|| {
-            for name in ["upper", "work"] {
-                store::make_folder(&folder.join(name))?;
-            }
-            Ok::<(), store::Error>(())
+            store::make_folder(&folder)?;
+            store::make_folder(&folder.join("upper"))?;
+            store::make_folder(&folder.join("work"))
         })();
         // An overlay's root has the mode and owner of its upper folder.
         if made.is_ok() && holds_upper(&folder) {

@@ -64,23 +64,21 @@ pub fn main(arguments: &[std::ffi::OsString], writer: StatusWriter) -> i32 {
     let mut ready = ReadyPipe(event::inherit(READY_FD));
     let again = !ready.is_open();
     let _ = daemon::block_signals();
+    raw::remember_signals();
     let privileged = daemon::shed_caller();
     // The last to be killed when memory is short: without it nobody ends or restarts anything.
     daemon::set_oom_score_adj(-998);
     let supervisor = Asked::parse(arguments).and_then(|asked| {
         let store = Store::open(&asked.roots)?;
-        Supervisor::new(store, &asked.id, writer, again)
+        Ok((Supervisor::new(store, &asked.id, writer, again)?, asked.wait))
     });
     match supervisor {
-        Ok(mut supervisor) => {
+        Ok((mut supervisor, wait)) => {
             if !privileged {
                 supervisor.warnings.push("no_new_privs is set in the caller, and so in every container".into());
             }
             supervisor.arguments = arguments.iter().filter_map(|a| CString::new(a.as_bytes()).ok()).collect();
-            match Asked::parse(arguments) {
-                Ok(asked) => supervisor.run(ready, asked.wait),
-                Err(_) => 64,
-            }
+            supervisor.run(ready, wait)
         }
         // Another cleans the sandbox up, or has: nothing is left to do.
         Err(e) if again && matches!(e.code, Code::Aborted | Code::NotFound) => 0,

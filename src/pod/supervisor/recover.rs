@@ -122,7 +122,7 @@ impl Supervisor {
         for (which, stream) in streams.iter_mut().enumerate() {
             *stream = take(STREAMS[which]).and_then(|fd| Stream::new(fd, which, written[which]).ok());
         }
-        let folder = self.intent.data.join(name).join(note.attempt.to_string());
+        let folder = self.intent.layer(name, note.attempt);
         let mut running = Running {
             attempt: note.attempt,
             id: note.id.clone(),

@@ -8,7 +8,9 @@ use crate::world::World;
 pub fn measures(world: &World) -> Vec<Measure> {
     let mut m = Measure::new("exec", "exec /bin/true in a running container", "ms")
         .goal("podrt exec", Some("floor (setns, fork, exec)"), 1.2)
-        .goal("podrt exec", Some("crun exec"), 0.4);
+        .goal("podrt exec", Some("crun exec"), 0.4)
+        .goal("podrt-oci exec", Some("floor (setns, fork, exec)"), 1.2)
+        .goal("podrt-oci exec", Some("crun exec"), 0.4);
     if let Err(why) = run(world, &mut m) {
         m.row("podrt exec", Err(why));
     }

@@ -4,13 +4,17 @@
 #![forbid(unsafe_code)]
 
 mod births;
+mod chart;
 mod entering;
+mod exits;
+mod idle;
 mod measure;
 mod memory;
 mod podman;
 mod pods;
 mod probes;
 mod report;
+mod scale;
 mod single;
 mod startup;
 mod world;
@@ -18,7 +22,7 @@ mod world;
 use serde_json::json;
 use std::process::{Command, ExitCode};
 
-const PARTS: [&str; 7] = ["run", "birth", "pod", "exec", "memory", "probes", "start-up"];
+const PARTS: [&str; 10] = ["run", "birth", "pod", "exec", "memory", "probes", "start-up", "exit", "idle", "scale"];
 
 fn main() -> ExitCode {
     match bench() {
@@ -50,6 +54,9 @@ fn bench() -> Result<(), String> {
             "exec" => entering::measures(&world),
             "memory" => memory::measures(&world),
             "probes" => probes::measures(&world),
+            "exit" => exits::measures(&world),
+            "idle" => idle::measures(&world),
+            "scale" => scale::measures(&world),
             _ => startup::measures(&world),
         };
         measures.iter().for_each(|m| print!("{}", report::table(m)));
@@ -58,8 +65,23 @@ fn bench() -> Result<(), String> {
     let text = serde_json::to_string_pretty(&report::json(&all, &setting)).map_err(|e| e.to_string())?;
     let file = std::env::var("BENCH_JSON").map_err(|_| "BENCH_JSON is not set: use benches/run.sh")?;
     std::fs::write(&file, text + "\n").map_err(|e| format!("{file}: {e}"))?;
-    println!("\nwritten to {file}");
+    let picture = std::path::Path::new(&file).with_extension("svg");
+    std::fs::write(&picture, chart::svg(&all)).map_err(|e| format!("{}: {e}", picture.display()))?;
+    println!("\n{}", summary(&all));
+    println!("written to {file} and {}", picture.display());
     Ok(())
+}
+
+/// How many goals hold, and which do not.
+fn summary(all: &[measure::Measure]) -> String {
+    let goals: Vec<_> = all.iter().flat_map(|m| m.goals.iter().map(move |g| (m, g, m.ratio(g)))).collect();
+    let met = goals.iter().filter(|(_, g, is)| is.is_some_and(|is| is <= g.factor)).count();
+    let unmeasured = goals.iter().filter(|(.., is)| is.is_none()).count();
+    let mut out = format!("goals: {met} of {} met, {unmeasured} not measured", goals.len());
+    for (m, g, is) in goals.iter().filter_map(|(m, g, is)| is.filter(|is| *is > g.factor).map(|is| (m, g, is))) {
+        out += &format!("\n  missed: {}: {} (is {})", m.key, report::asked(m, g), report::number(is));
+    }
+    out
 }
 
 /// Who took part, and where.

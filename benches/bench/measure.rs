@@ -46,9 +46,10 @@ pub struct Row {
     pub series: Result<Series, String>,
 }
 
-/// `subject` at most `factor` times `base`, or at most `factor` where there is no base.
+/// `subject`'s quantile `at` (its median, mostly) at most `factor` times `base`'s, or at most `factor` where there is no base.
 #[derive(Debug)]
 pub struct Goal {
+    pub at: f64,
     pub subject: &'static str,
     pub base: Option<&'static str>,
     pub factor: f64,
@@ -73,19 +74,27 @@ impl Measure {
         self.rows.push(Row { name: name.into(), series });
     }
 
-    pub fn goal(mut self, subject: &'static str, base: Option<&'static str>, factor: f64) -> Measure {
-        self.goals.push(Goal { subject, base, factor });
+    pub fn goal(self, subject: &'static str, base: Option<&'static str>, factor: f64) -> Measure {
+        self.goal_at(0.5, subject, base, factor)
+    }
+
+    pub fn goal_at(mut self, at: f64, subject: &'static str, base: Option<&'static str>, factor: f64) -> Measure {
+        self.goals.push(Goal { at, subject, base, factor });
         self
     }
 
     pub fn median(&self, name: &str) -> Option<f64> {
-        self.rows.iter().find(|r| r.name == name)?.series.as_ref().ok().map(Series::median)
+        self.quantile(name, 0.5)
+    }
+
+    fn quantile(&self, name: &str, at: f64) -> Option<f64> {
+        self.rows.iter().find(|r| r.name == name)?.series.as_ref().ok().map(|s| s.quantile(at))
     }
 
     /// What `goal` came to; None where one side was skipped.
     pub fn ratio(&self, goal: &Goal) -> Option<f64> {
-        let base = goal.base.map_or(Some(1.0), |b| self.median(b))?;
-        Some(self.median(goal.subject)? / base)
+        let base = goal.base.map_or(Some(1.0), |b| self.quantile(b, goal.at))?;
+        Some(self.quantile(goal.subject, goal.at)? / base)
     }
 }
 

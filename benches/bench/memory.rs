@@ -14,31 +14,37 @@ struct Held {
 }
 
 pub fn measures(world: &World) -> Vec<Measure> {
-    let mut m = Measure::new("memory", "memory of a pod of two beside its containers: slope from 10 to 20 pods", "kB").goal(
-        "keeper, supervisor and pause",
-        None,
-        300.0,
-    );
-    match slope(world) {
-        Ok(all) => {
-            m.row("keeper, supervisor and pause", Ok(Series::one(all.iter().map(|h| h.own).sum())));
-            for (name, held) in ["  pause", "  keeper", "  supervisor"].iter().zip(all) {
-                m.row(*name, Ok(Series::one(held.own)));
+    let mut m = Measure::new("memory", "memory of a pod beside its containers: slope from 10 to 20 pods", "kB");
+    let mut two = None;
+    for n in [1, 2, 10] {
+        let name = format!("pod of {n}");
+        match slope(world, n) {
+            Ok(all) => {
+                let own: f64 = all.iter().map(|h| h.own).sum();
+                m.row(&name, Ok(Series::one(own)));
+                for (name, held) in ["  pause", "  keeper", "  supervisor"].iter().zip(all) {
+                    m.row(*name, Ok(Series::one(held.own)));
+                }
+                m.row("  page tables of all", Ok(Series::one(all.iter().map(|h| h.page_tables).sum())));
+                match two {
+                    _ if n == 2 => two = Some(own),
+                    Some(two) => m.row("a further container", Ok(Series::one((own - two) / (n - 2) as f64))),
+                    None => {}
+                }
             }
-            m.row("  page tables of all", Ok(Series::one(all.iter().map(|h| h.page_tables).sum())));
+            Err(why) => m.row(name, Err(why)),
         }
-        Err(why) => m.row("keeper, supervisor and pause", Err(why)),
+        for i in 0..20 {
+            let _ = timed(&world.podrt(["delete", "pod", &format!("memory{i}"), "--grace-period", "0"]));
+        }
     }
-    for i in 0..20 {
-        let _ = timed(&world.podrt(["delete", "pod", &format!("memory{i}"), "--grace-period", "0"]));
-    }
-    vec![m]
+    vec![m.goal("pod of 2", None, 300.0).goal("a further container", None, 32.0)]
 }
 
 /// Of pause, keeper, supervisor.
-fn slope(world: &World) -> Result<[Held; 3], String> {
+fn slope(world: &World, containers: usize) -> Result<[Held; 3], String> {
     let up = |i: usize| {
-        let file = manifest(world, &format!("memory{i}"), 2)?;
+        let file = manifest(world, &format!("memory{i}"), containers)?;
         timed(&world.podrt(["create", "--wait=started", "-f", &file.to_string_lossy()]))
     };
     (0..10).try_for_each(|i| up(i).map(drop))?;
@@ -47,6 +53,19 @@ fn slope(world: &World) -> Result<[Held; 3], String> {
     let twenty = now(world);
     let per = |a: Held, b: Held| Held { own: (b.own - a.own) / 10.0, page_tables: (b.page_tables - a.page_tables) / 10.0 };
     Ok(std::array::from_fn(|i| per(ten[i], twenty[i])))
+}
+
+/// What all of podrt's processes hold now, kB.
+pub fn own(world: &World) -> f64 {
+    now(world).iter().map(|h| h.own).sum()
+}
+
+/// Every process of podrt's own: pauses, and what sits with the supervisors.
+pub fn processes(world: &World) -> Vec<String> {
+    let root = world.cgroup("pods");
+    let pods = std::fs::read_dir(&root).into_iter().flatten().flatten().map(|e| e.path().join("pause"));
+    let all = pods.chain([root.join("supervisors")]).map(|c| std::fs::read_to_string(c.join("cgroup.procs")).unwrap_or_default());
+    all.flat_map(|text| text.lines().map(String::from).collect::<Vec<_>>()).collect()
 }
 
 /// All pauses, all keepers, all supervisors, after the supervisors have come to rest.

@@ -23,11 +23,17 @@ pub fn table(m: &Measure) -> String {
     out
 }
 
+/// What a goal asks.
+pub fn asked(m: &Measure, goal: &Goal) -> String {
+    let which = if goal.at == 0.5 { String::new() } else { format!(" (p{:.0})", goal.at * 100.0) };
+    match goal.base {
+        Some(base) => format!("{}{which} <= {} x {base}", goal.subject, number(goal.factor)),
+        None => format!("{}{which} <= {} {}", goal.subject, number(goal.factor), m.unit),
+    }
+}
+
 fn verdict(m: &Measure, goal: &Goal) -> String {
-    let asked = match goal.base {
-        Some(base) => format!("{} <= {} x {base}", goal.subject, number(goal.factor)),
-        None => format!("{} <= {} {}", goal.subject, number(goal.factor), m.unit),
-    };
+    let asked = asked(m, goal);
     match m.ratio(goal) {
         Some(ratio) if ratio <= goal.factor => format!("{asked}: met ({})", number(ratio)),
         Some(ratio) => format!("{asked}: MISSED ({})", number(ratio)),
@@ -35,7 +41,7 @@ fn verdict(m: &Measure, goal: &Goal) -> String {
     }
 }
 
-fn number(v: f64) -> String {
+pub fn number(v: f64) -> String {
     match v.abs() {
         a if a >= 1000.0 => format!("{v:.0}"),
         a if a >= 100.0 => format!("{v:.1}"),
@@ -47,7 +53,7 @@ fn number(v: f64) -> String {
 pub fn json(measures: &[Measure], setting: &Value) -> Value {
     let goal = |m: &Measure, g: &Goal| {
         let ratio = m.ratio(g);
-        json!({"subject": g.subject, "base": g.base, "at_most": g.factor, "is": ratio, "met": ratio.map(|r| r <= g.factor)})
+        json!({"subject": g.subject, "quantile": g.at, "base": g.base, "at_most": g.factor, "is": ratio, "met": ratio.map(|r| r <= g.factor)})
     };
     let one = |m: &Measure| {
         let rows = m.rows.iter().map(|r| match &r.series {

@@ -1,6 +1,6 @@
 //! One container by a runtime's `run`: birth, /bin/true, end.
 
-use crate::measure::{Contender, Measure, compete};
+use crate::measure::{Contender, Measure, compete, timed};
 use crate::words;
 use crate::world::World;
 use std::path::Path;
@@ -20,7 +20,27 @@ pub fn measures(world: &World) -> Vec<Measure> {
             out.push(m);
         }
     }
+    out.push(steps(world));
     out
+}
+
+/// As an engine does it: three commands, and a command in between that does not end by itself.
+fn steps(world: &World) -> Measure {
+    let title = "create, start, delete --force of a container that does not end by itself";
+    let mut m = Measure::new("create-start-delete", title, "ms").goal("podrt-oci", Some("crun"), 0.5);
+    let three = |program: &Path| {
+        let create = world.runtime(program, words!["create", "--bundle", world.bundle("app"), "steps"]);
+        let start = world.runtime(program, words!["start", "steps"]);
+        let delete = world.runtime(program, words!["delete", "--force", "steps"]);
+        move || Ok(vec![timed(&create)? + timed(&start)? + timed(&delete)?])
+    };
+    let contenders = vec![
+        Contender::new(&["podrt-oci"], world.rounds, three(&world.podrt_oci)),
+        Contender::new(&["crun"], world.rounds, three(&world.crun)),
+        Contender::new(&["runc"], world.rounds.min(25), three(&world.runc)),
+    ];
+    compete(&mut m, contenders);
+    m
 }
 
 fn one(world: &World, key: &str, title: &str, bundle: &Path) -> Measure {

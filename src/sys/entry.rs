@@ -33,6 +33,12 @@ static ENTERING: [&[u8]; 1] = [b"exec"];
 #[cfg(not(feature = "pod"))]
 static ENTERING: [&[u8]; 3] = [b"run", b"create", b"exec"];
 
+/// Other verbs that need most of the program at once. Not the supervisor, whose memory is the cost of a pod.
+#[cfg(feature = "pod")]
+static LARGE: [&[u8]; 3] = [b"create", b"apply", b"delete"];
+#[cfg(not(feature = "pod"))]
+static LARGE: [&[u8]; 1] = [b"delete"];
+
 /// # Safety
 /// `stack` is the process's initial stack.
 unsafe extern "C" fn early(stack: *const usize) {
@@ -42,9 +48,12 @@ unsafe extern "C" fn early(stack: *const usize) {
         let argv = stack.add(1);
         let mut i = 1;
         while i < argc {
-            if enters(*argv.add(i) as *const u8) {
-                let _ = again(argv as usize, argv.add(argc + 1) as usize);
+            let enters = is_one_of(&ENTERING, *argv.add(i) as *const u8);
+            if enters {
                 // Comes back in the second of the two, or where there is none.
+                let _ = again(argv as usize, argv.add(argc + 1) as usize);
+            }
+            if enters || is_one_of(&LARGE, *argv.add(i) as *const u8) {
                 populate(stack as usize);
                 return;
             }
@@ -55,10 +64,10 @@ unsafe extern "C" fn early(stack: *const usize) {
 
 /// # Safety
 /// `arg` is a C string.
-unsafe fn enters(arg: *const u8) -> bool {
+unsafe fn is_one_of(verbs: &[&[u8]], arg: *const u8) -> bool {
     let mut v = 0;
-    while v < ENTERING.len() {
-        let (verb, mut n) = (ENTERING[v], 0);
+    while v < verbs.len() {
+        let (verb, mut n) = (verbs[v], 0);
         // SAFETY: reads stop at the first byte that differs, the terminating NUL at the latest.
         unsafe {
             while n < verb.len() && *arg.add(n) == verb[n] {

@@ -97,7 +97,7 @@ fn an_empty_dir_is_shared_and_goes_with_the_pod(t: &Test) {
     let reader = "until cat /disk/a /mem/deep/b 2>/dev/null; do sleep 0.1; done; stat -c %a /disk /mem/deep; \
         grep ' /mem/deep ' /proc/mounts | cut -d' ' -f3; sleep 0.5; wc -c < /mem/deep/big";
     let file = pod(t, "empty", volumes, &[("r", reader, mounts), ("w", writer, mounts)], "");
-    create(t, &file, "created").ok();
+    create(t, &file, "started").ok();
     let printed = t.eventually("the reader ends", 10, || Some(logs(t, "empty", "r")).filter(|l| l.lines().count() >= 6));
     let lines: Vec<&str> = printed.lines().collect();
     assert_eq!(lines[..5], ["one", "two", "777", "777", "tmpfs"], "{printed}");

@@ -209,7 +209,7 @@ mod tests {
                 r#"{"ociVersion":"1.0.0","process":{"cwd":"/","user":{"uid":"1","gid":0}}}"#,
                 "process.user.uid: invalid type: string",
             ),
-            (r#"{"ociVersion":"1.0.0","process":{"cwd":"/","user":{"gid":0}}}"#, "process.user: missing field `uid`"),
+            (r#"{"ociVersion":"1.0.0","hooks":{"prestart":[{"path":"/a"}, {"args":[]}]}}"#, "hooks.prestart[1]: missing field `path`"),
             (r#"{"ociVersion":"1.0.0","process":{"cwd": 5,"user":{}}}"#, "process.cwd: invalid type: integer `5`"),
             (r#"{"ociVersion":"1.0.0","hostname": {}}"#, "hostname: invalid type: map"),
             (r#"{"ociVersion":"1.0.0","hostname":true}"#, "hostname: invalid type: boolean"),
@@ -222,7 +222,8 @@ mod tests {
                 r#"{"ociVersion":"1.0.0","linux":{"namespaces":[{"type":"pid"},{"type":"x"}]}}"#,
                 "linux.namespaces[1].type: unknown variant",
             ),
-            (r#"{"hostname":"a \" , } [ "}"#, "config: missing field `ociVersion`"),
+            (r#"{"annotations":{"a":"a \" , } [ "},"hostname":[]}"#, "hostname: invalid type: sequence"),
+            ("7", "config: invalid type: integer"),
             (r#"{"ociVersion":"1.0.0","linux":{"sysctl":{"a\u002eb":"1","c":2}}}"#, "linux.sysctl.c: invalid type: integer"),
         ] {
             let got = typed::<Spec>(text.as_bytes(), "config").unwrap_err();

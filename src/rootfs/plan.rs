@@ -3,7 +3,7 @@
 use super::options::{Options, propagation};
 use super::resolve::{Kind, Walk};
 use super::{Error, copy_up, options};
-use crate::sys::errno::Call;
+use crate::sys::errno::{Call, Errno};
 use crate::sys::mount::{self, MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC, MOUNT_ATTR_NOSUID, MOUNT_ATTR_RDONLY, c_path};
 use crate::sys::raw::MountAttr;
 use oci_spec::runtime::{LinuxDevice, LinuxDeviceType, Mount, Spec};
@@ -311,7 +311,15 @@ fn overlay(lower: &Path, upper: &Path, work: &Path) -> crate::sys::Result<OwnedF
         option(c"workdir", by_fd(&w)?),
         (c"volatile".into(), None),
     ];
-    mount::new_fs(c"overlay", &options, 0)
+    let tree = mount::new_fs(c"overlay", &options, 0)?;
+    // Where nothing more can be made in the work folder the kernel mounts it all the same, read-only.
+    match crate::sys::raw::access_effective(tree.as_raw_fd(), c".", libc::W_OK) {
+        Err(errno @ Errno::EROFS) => {
+            let call = format!("mount(overlay): {} takes nothing more (no space left?), it would be", work.display());
+            Err(crate::sys::Error { call, errno })
+        }
+        _ => Ok(tree),
+    }
 }
 
 trait DirFlags {

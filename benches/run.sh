@@ -1,11 +1,7 @@
 #!/bin/sh
 # run.sh PODRT PODRT_OCI [PART...]: the benchmark. CRUN, RUNC and PODMAN name other peers than those in PATH, ROUNDS another number of
-<<<<<<< HEAD
-# rounds than 51, CARGO and CARGO_TARGET_DIR are cargo's. Parts: run birth pod exec memory probes start-up; none is all.
-=======
 # rounds than 51, SCALE another number of pods at once than 1000, CARGO and CARGO_TARGET_DIR are cargo's.
 # Parts: run birth pod exec memory probes start-up exit idle scale; none is all.
->>>>>>> 4109955 (bench: exits to status and restart, idle pods, 10 to 1,000 pods, create+start+delete, memory of 1, 2 and 10, a chart, a summary of goals)
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 [ $# -ge 2 ] || { sed -n 2,4p "$0" >&2; exit 2; }

@@ -209,7 +209,10 @@ mod tests {
                 r#"{"ociVersion":"1.0.0","process":{"cwd":"/","user":{"uid":"1","gid":0}}}"#,
                 "process.user.uid: invalid type: string",
             ),
-            (r#"{"ociVersion":"1.0.0","hooks":{"prestart":[{"path":"/a"}, {"args":[]}]}}"#, "hooks.prestart[1]: missing field `path`"),
+            (
+                r#"{"ociVersion":"1.0.0","hooks":{"prestart":[{"path":"/a"}, {"args":[]}]}}"#,
+                "hooks.prestart[1]: missing field `path`",
+            ),
             (r#"{"ociVersion":"1.0.0","process":{"cwd": 5,"user":{}}}"#, "process.cwd: invalid type: integer `5`"),
             (r#"{"ociVersion":"1.0.0","hostname": {}}"#, "hostname: invalid type: map"),
             (r#"{"ociVersion":"1.0.0","hostname":true}"#, "hostname: invalid type: boolean"),

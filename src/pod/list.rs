@@ -22,25 +22,26 @@ pub struct PodRecord {
     pub alive: bool,
 }
 
-/// All pods of one namespace, or of all, sorted by namespace and name. One that cannot be read is left out: see [`broken`].
-pub fn list(roots: &Roots, namespace: Option<&str>) -> Result<Vec<PodRecord>> {
-    let Some(store) = Store::open_existing(roots)? else { return Ok(Vec::new()) };
-    let names = store.names(namespace)?;
-    Ok(names.iter().filter_map(|(_, _, id)| read(&store.sandbox(id).ok()?).ok().flatten()).collect())
-}
-
 /// Names whose record cannot be read, with why: `delete --force` takes them.
-pub fn broken(roots: &Roots) -> Result<Vec<(String, String, Error)>> {
-    let Some(store) = Store::open_existing(roots)? else { return Ok(Vec::new()) };
-    let mut found = Vec::new();
-    for (namespace, name, id) in store.names(None)? {
-        match read(&store.sandbox(&id)?) {
-            Ok(Some(_)) => {}
-            Ok(None) => found.push((namespace, name, Error::internal(format!("sandbox {id} holds no pod.json")))),
-            Err(e) => found.push((namespace, name, e)),
+pub type Broken = Vec<(String, String, Error)>;
+
+/// All pods of one namespace, or of all, sorted by namespace and name; and those that cannot be read. Each is read once.
+pub fn survey(roots: &Roots, namespace: Option<&str>) -> Result<(Vec<PodRecord>, Broken)> {
+    let (mut found, mut broken) = (Vec::new(), Vec::new());
+    let Some(store) = Store::open_existing(roots)? else { return Ok((found, broken)) };
+    for (namespace, name, id) in store.names(namespace)? {
+        match store.sandbox(&id).map_err(Error::from).and_then(|sandbox| read(&sandbox)) {
+            Ok(Some(record)) => found.push(record),
+            Ok(None) => broken.push((namespace, name, Error::internal(format!("sandbox {id} holds no pod.json")))),
+            Err(e) => broken.push((namespace, name, e)),
         }
     }
-    Ok(found)
+    Ok((found, broken))
+}
+
+/// All pods of one namespace, or of all, sorted by namespace and name. One that cannot be read is left out: see [`survey`].
+pub fn list(roots: &Roots, namespace: Option<&str>) -> Result<Vec<PodRecord>> {
+    Ok(survey(roots, namespace)?.0)
 }
 
 /// One pod. None where there is none of that name.

@@ -40,7 +40,7 @@ pub use create::{CreateOptions, Created, create, create_telling};
 pub use delete::{DeleteOptions, delete, sweep};
 pub use entry::{Running, manifest, running};
 pub use error::{Code, Error, Result};
-pub use list::{PodRecord, broken, config, connect, get, list};
+pub use list::{PodRecord, config, connect, get, list, survey};
 
 /// This instant, on both clocks of the machine.
 pub fn now() -> machine::Now {

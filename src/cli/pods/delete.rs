@@ -147,7 +147,8 @@ fn names(args: &Args, context: &Context) -> Result<Vec<Name>> {
     context.require_root()?;
     let mut names = Vec::new();
     let only = (!args.all_namespaces).then_some(namespace);
-    for record in pod::list(&context.roots, only)? {
+    let (found, broken) = pod::survey(&context.roots, only)?;
+    for record in found {
         let taken = match &selector {
             Some(s) => s.matches(&json::strings(&json::manifest(context, &record)?, "labels")),
             None => true,
@@ -158,8 +159,7 @@ fn names(args: &Args, context: &Context) -> Result<Vec<Name>> {
     }
     if args.all && selector.is_none() {
         // Those whose record is broken are pods as well.
-        let broken = pod::broken(&context.roots)?.into_iter().filter(|(n, _, _)| only.is_none_or(|o| o == n));
-        names.extend(broken.map(|(namespace, name, _)| Name { namespace, name }));
+        names.extend(broken.into_iter().map(|(namespace, name, _)| Name { namespace, name }));
     }
     Ok(names)
 }

@@ -66,14 +66,11 @@ pub fn run(args: &Args, context: &Context) -> Result {
     context.require_root()?;
     let (mut records, mut failures) = (Vec::new(), Vec::new());
     if wanted.names.is_empty() {
-        records = pod::list(&context.roots, (!args.all_namespaces).then_some(args.namespace.as_str()))?;
-        for (namespace, name, e) in pod::broken(&context.roots)? {
-            if args.all_namespaces || namespace == args.namespace {
-                failures.push(Failure::failed(format_args!(
-                    "pod/{name}: its record cannot be read: {e} (podrt delete pod {name} --force)"
-                )));
-            }
-        }
+        let (found, broken) = pod::survey(&context.roots, (!args.all_namespaces).then_some(args.namespace.as_str()))?;
+        records = found;
+        failures.extend(broken.iter().map(|(_, name, e)| {
+            Failure::failed(format_args!("pod/{name}: its record cannot be read: {e} (podrt delete pod {name} --force)"))
+        }));
         if let Some(selector) = selector {
             let mut kept = Vec::new();
             for record in records {

@@ -126,7 +126,7 @@ pub fn build(plan: &Plan, slave: Option<Fd>, proc: Option<Fd>, ready: impl FnOnc
         Base::Pod => Some(Close(raw::openat(CWD, c"/", libc::O_PATH | libc::O_DIRECTORY, 0).at(Step::Base, 0)?)),
     };
     raw::move_mount(root, c"", CWD, c"/", MOVE_MOUNT_F_EMPTY_PATH).at(Step::AttachRoot, 0)?;
-    let mut made = Made { proc: proc.map(Close), dev: None };
+    let mut made = Made { spare_proc: proc.map(Close), proc: None, dev: None };
     for (i, op) in plan.mounts.iter().enumerate() {
         mount(root, base.as_ref().map(|b| b.0), &mut made, op, i)?;
     }
@@ -135,9 +135,10 @@ pub fn build(plan: &Plan, slave: Option<Fd>, proc: Option<Fd>, ready: impl FnOnc
         console(root, slave).at(Step::Console, 0)?;
     }
     // The masks come after the mounts that they cover and before anything of the container's runs.
-    mask(root, plan)?;
+    let proc = made.proc.as_ref().map(|p| p.0);
+    mask(root, proc, plan)?;
     for (i, path) in plan.readonly.iter().enumerate() {
-        readonly(root, path).at(Step::Readonly, i)?;
+        readonly(root, proc, path).at(Step::Readonly, i)?;
     }
     if !ready() {
         return Err((Step::Pivot, 0, Errno::ECANCELED));
@@ -187,6 +188,8 @@ fn target(root: Fd, op: &MountOp, i: usize) -> Result<Option<Close>, Fail> {
 /// File systems of the container's own that need not be made or looked up again.
 struct Made {
     /// A detached procfs, until it is mounted.
+    spare_proc: Option<Close>,
+    /// The procfs at /proc, once it is there: only the kernel makes names right below it.
     proc: Option<Close>,
     /// The fresh tmpfs at /dev, once it is there: nobody else has been in it, so what is mounted and made right below needs no
     /// careful walk from the root.
@@ -197,8 +200,8 @@ struct Made {
 pub const PROC_ATTRS: u32 = (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC) as u32;
 
 fn mount(root: Fd, base: Option<Fd>, ours: &mut Made, op: &MountOp, i: usize) -> Result<(), Fail> {
-    let dev = &mut ours.dev;
-    let fresh = dev.as_ref().filter(|_| op.absent == Absent::Make).and_then(|d| Some((d.0, right_below_dev(&op.target)?)));
+    let careless = ours.dev.as_ref().filter(|_| op.absent == Absent::Make);
+    let fresh = careless.and_then(|dev| Some((dev.0, right_below(b"dev/", &op.target)?)));
     let target = match fresh {
         Some((dev, name)) => {
             match op.kind {
@@ -239,16 +242,18 @@ fn mount(root: Fd, base: Option<Fd>, ours: &mut Made, op: &MountOp, i: usize) ->
         let attr = MountAttr { propagation: *kind, ..MountAttr::default() };
         set_attr_at(from, &attr, *recursive).at(Step::MountPropagation, i)?;
     }
-    if op.target.as_c_str() == c"dev" {
-        let tmpfs = matches!(&op.source, Source::New { fstype, .. } if fstype.as_c_str() == c"tmpfs");
-        *dev = made.filter(|_| tmpfs);
+    let new = |name: &CStr| matches!(&op.source, Source::New { fstype, .. } if fstype.as_c_str() == name);
+    match op.target.to_bytes() {
+        b"dev" => ours.dev = made.filter(|_| new(c"tmpfs")),
+        b"proc" => ours.proc = made.filter(|_| op.is_proc && new(c"proc")),
+        _ => {}
     }
     Ok(())
 }
 
 /// `x` of `dev/x`.
-fn right_below_dev(path: &CStr) -> Option<&CStr> {
-    let name = path.to_bytes_with_nul().strip_prefix(b"dev/")?;
+fn right_below<'a>(folder: &[u8], path: &'a CStr) -> Option<&'a CStr> {
+    let name = path.to_bytes_with_nul().strip_prefix(folder)?;
     let plain = !name.contains(&b'/') && !matches!(name, b"\0" | b".\0" | b"..\0");
     CStr::from_bytes_with_nul(name).ok().filter(|_| plain)
 }
@@ -354,10 +359,36 @@ fn console(root: Fd, slave: Fd) -> Res {
     move_onto(tree.0, target.0)
 }
 
+/// A name right below the container's own procfs, which needs no careful walk from the root: the kernel makes them, and these are
+/// no links.
+fn in_proc(proc: Option<Fd>, path: &CStr) -> Option<(Fd, &CStr)> {
+    let name = right_below(b"proc/", path)?;
+    let link = matches!(name.to_bytes(), b"self" | b"thread-self" | b"mounts" | b"net");
+    proc.filter(|_| !link).map(|proc| (proc, name))
+}
+
 /// Files are covered by the checked /dev/null, folders by one empty read-only tmpfs. What is not there needs no mask.
-fn mask(root: Fd, plan: &Plan) -> Result<(), Fail> {
+fn mask(root: Fd, proc: Option<Fd>, plan: &Plan) -> Result<(), Fail> {
     let (mut null_placed, mut empty): (bool, Option<Close>) = (false, None);
+    let mut spare: Option<Close> = None;
     for (i, path) in plan.masked.iter().enumerate() {
+        // Mostly a file, or not there: one call tells. A folder takes no file and goes the long way.
+        if let Some((proc, name)) = in_proc(proc, path) {
+            if null_placed && spare.is_none() {
+                let null = plan.null.as_raw_fd();
+                spare = Some(Close(raw::open_tree(null, c"", OPEN_TREE_CLONE | AT_EMPTY_PATH).at(Step::Masked, i)?));
+            }
+            let cover = spare.as_ref().map_or(plan.null.as_raw_fd(), |s| s.0);
+            match raw::move_mount(cover, c"", proc, name, MOVE_MOUNT_F_EMPTY_PATH) {
+                Ok(()) => {
+                    null_placed = true;
+                    spare = None;
+                    continue;
+                }
+                Err(Errno::ENOENT) => continue,
+                Err(_) => {}
+            }
+        }
         let target = match resolve::open(root, path, Walk::default()) {
             Err(Errno::ENOENT | Errno::ENOTDIR) => continue,
             r => Close(r.at(Step::Masked, i)?),
@@ -387,13 +418,22 @@ fn mask(root: Fd, plan: &Plan) -> Result<(), Fail> {
 }
 
 /// The path is mounted over itself with the read-only attribute; its other attributes stay.
-fn readonly(root: Fd, path: &CStr) -> Res {
+fn readonly(root: Fd, proc: Option<Fd>, path: &CStr) -> Res {
+    let attr = MountAttr { attr_set: MOUNT_ATTR_RDONLY, ..MountAttr::default() };
+    if let Some((proc, name)) = in_proc(proc, path) {
+        let clone = OPEN_TREE_CLONE | AT_RECURSIVE | libc::AT_SYMLINK_NOFOLLOW as u32;
+        let tree = match raw::open_tree(proc, name, clone) {
+            Err(Errno::ENOENT) => return Ok(()),
+            tree => Close(tree?),
+        };
+        set_attr_at(tree.0, &attr, true)?;
+        return raw::move_mount(tree.0, c"", proc, name, MOVE_MOUNT_F_EMPTY_PATH);
+    }
     let target = match resolve::open(root, path, Walk::default()) {
         Err(Errno::ENOENT | Errno::ENOTDIR) => return Ok(()),
         r => Close(r?),
     };
     let tree = Close(raw::open_tree(target.0, c"", OPEN_TREE_CLONE | AT_EMPTY_PATH | AT_RECURSIVE)?);
-    let attr = MountAttr { attr_set: MOUNT_ATTR_RDONLY, ..MountAttr::default() };
     set_attr_at(tree.0, &attr, true)?;
     move_onto(tree.0, target.0)
 }

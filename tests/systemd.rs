@@ -76,8 +76,7 @@ mod pods {
         assert_eq!(property("podrt-pods.scope", "Delegate"), "yes");
         assert_eq!(property("podrt-pods.scope", "TasksMax"), "infinity");
         let pod = fs::read_dir(&tree).unwrap().flatten().map(|e| e.path());
-        let pod =
-            pod.into_iter().find(|p| p.file_name().unwrap().to_string_lossy().starts_with("pod")).expect("the pod's cgroup");
+        let pod = pod.into_iter().find(|p| p.join("pause").is_dir()).expect("the pod's cgroup");
         let check = |when: &str| {
             let app = pod.join("app");
             let got = [file(&app, "memory.max"), file(&app, "cpu.max"), file(&pod, "memory.max")];

@@ -84,7 +84,6 @@ fn serve(stream: &mut UnixStream, answers: Vec<Answer>) -> Vec<MarshalledMessage
                 }
             }
             Answer::Refused(name) => {
-                drop(send);
                 stream.write_all(&refusal(name, number.unwrap())).unwrap();
             }
             Answer::Done => send(rustbus::message_builder::DynamicHeader::default().make_response(), number),

@@ -33,6 +33,10 @@ pub enum Error {
     #[error("cgroup {path}: still busy after {waited_ms} ms: {what}")]
     Busy { path: String, waited_ms: u64, what: String },
 
+    /// systemd, which owns this host's tree, cannot or will not.
+    #[error("systemd: {what}: {problem}")]
+    Systemd { what: String, problem: String },
+
     #[error("cgroup {path}: {what}: {errno}")]
     Call { path: String, what: String, errno: Errno },
 }

@@ -5,18 +5,22 @@ use super::error::{Error, Result};
 use super::group::Cgroup;
 use super::limits::Limits;
 use super::path::components;
+use super::systemd::{self, Holder, Tree};
 use crate::sys::{Errno, raw};
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// CGROUP2_SUPER_MAGIC of magic.h.
 const MAGIC: i64 = 0x6367_7270;
 const USUAL: &str = "/sys/fs/cgroup";
 /// Where the processes of a cgroup namespace's root go, so that the root can hand out controllers.
 const LEAF: &str = "podrt.init";
+/// Tries, 20 ms apart, to find or start the tree of pods.
+const PATIENCE: u32 = 500;
 
 /// The cgroup v2 tree as this process sees it. All paths of [`Cgroup`]s begin at its mount point.
 #[derive(Debug)]
@@ -80,13 +84,6 @@ impl Hierarchy {
         self.root.as_fd()
     }
 
-    /// Whether systemd owns this host's tree (sd_booted(3), and it is this namespace's pid 1): then cgroups outside a unit
-    /// with Delegate=yes are on sufferance.
-    pub fn systemd() -> bool {
-        std::fs::symlink_metadata("/run/systemd/system").is_ok_and(|m| m.is_dir())
-            && std::fs::read_to_string("/proc/1/comm").is_ok_and(|comm| comm.trim_end() == "systemd")
-    }
-
     /// Makes the parent cgroup (`podrt`, or `a/b`) and has every cgroup from the root to it hand down all controllers there
     /// are. Costs two reads when all that is done already.
     ///
@@ -109,6 +106,49 @@ impl Hierarchy {
         Ok(group)
     }
 
+    /// As [`Hierarchy::prepare`], for the parent of pods: a [`Tree`] of systemd's is asked for where it is not there, and what is
+    /// above it is systemd's to set up. The holder keeps it there, until the caller's first process is in it.
+    pub fn prepare_pods(&self, parent: &str) -> Result<(Cgroup, Option<Holder>)> {
+        let Some(tree) = Tree::of_path(parent).filter(|_| systemd::booted()) else {
+            return self.prepare(parent).map(|group| (group, None));
+        };
+        let mut holder = None;
+        for _ in 0..PATIENCE {
+            match Cgroup::open(self, parent) {
+                Ok(group) => match self.hand_down_tree(&group) {
+                    Ok(()) => return Ok((group, holder)),
+                    // The last pod's end has taken it away meanwhile.
+                    Err(e) if e.is_not_found() => {}
+                    Err(e) => return Err(e),
+                },
+                Err(e) if !e.is_not_found() => return Err(e),
+                Err(_) => {
+                    let first = holder.insert(
+                        Holder::new().map_err(|e| Error::Systemd { what: "start a process".into(), problem: e.to_string() })?,
+                    );
+                    if tree.start(first.pid())? {
+                        continue;
+                    }
+                    // Somebody else is at it, or at its end.
+                    holder = None;
+                }
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Err(Error::Systemd { what: format!("start {}", tree.unit), problem: "it comes and goes".into() })
+    }
+
+    /// systemd has put the holder into the tree's root, which can hand down only without it.
+    fn hand_down_tree(&self, group: &Cgroup) -> Result<()> {
+        match self.hand_down(group) {
+            Err(Error::HoldsProcesses { .. }) => {
+                clear_out(group)?;
+                self.hand_down(group)
+            }
+            other => other,
+        }
+    }
+
     fn hand_down(&self, group: &Cgroup) -> Result<()> {
         let have = group.controllers()?;
         let lacking: BTreeSet<_> = have.difference(&handed_down(group)?).copied().collect();
@@ -127,6 +167,14 @@ impl Hierarchy {
             }
             other => other,
         }
+    }
+}
+
+/// Where pods' cgroups are if nobody says otherwise: below systemd's own tree where that owns the host's.
+pub fn default_parent() -> String {
+    match Tree::of_slice("podrt.slice").filter(|_| systemd::booted()) {
+        Some(tree) => tree.path(),
+        None => "podrt".into(),
     }
 }
 

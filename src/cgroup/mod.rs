@@ -9,6 +9,7 @@
 //! | [`Hierarchy`] | finds the tree, also beside cgroup v1; makes the parent cgroup and has it hand down controllers |
 //! | [`Limits`] | memory, cpu, pids, io ... as interface files; from config.json; the manifest's over those |
 //! | [`Cgroup`] | one cgroup: sub-cgroups, limits, kill, freeze, events, usage, bounded removal |
+//! | [`systemd`] | units that hold cgroups, where systemd owns the tree |
 //! | [`devices`] | device rules as an eBPF program |
 #![forbid(unsafe_code)]
 
@@ -22,13 +23,14 @@ mod oci;
 mod path;
 mod removal;
 mod stats;
+pub mod systemd;
 #[cfg(test)]
 mod testing;
 
 pub use controller::Controller;
 pub use error::{Error, Result};
 pub use group::Cgroup;
-pub use hierarchy::Hierarchy;
+pub use hierarchy::{Hierarchy, default_parent};
 pub use limits::{IoLimit, Limits, RdmaLimit, check_unified};
 pub use oci::shares_to_weight;
 pub use path::path_from_oci;

@@ -56,7 +56,7 @@ pub fn path_from_oci(cgroups_path: &str, parent: &str) -> Result<String> {
 }
 
 /// systemd.slice(5): `a-b.slice` lies in `a.slice`; `-.slice` is the root.
-fn slice_path(slice: &str) -> Result<String> {
+pub(super) fn slice_path(slice: &str) -> Result<String> {
     let wrong = || Error::field("linux.cgroupsPath", format!("`{}`, want a slice such as machine.slice", slice.escape_debug()));
     let stem = slice.strip_suffix(".slice").ok_or_else(wrong)?;
     if stem == "-" {

@@ -6,7 +6,7 @@ use super::error::{Code, Error, Result, Step};
 use super::spec::PodSpec;
 use super::supervisor::birth;
 use super::undo;
-use crate::cgroup::Hierarchy;
+use crate::cgroup::{Hierarchy, systemd};
 use crate::store::lock::{CREATOR, Lock};
 use crate::store::{self, Intent, Process, Roots, Sandbox, Store, atomic};
 use crate::sys::{event, fault, raw};
@@ -61,20 +61,38 @@ pub fn create(spec: &PodSpec, roots: &Roots, options: &CreateOptions) -> Result<
     create_telling(spec, roots, options, &mut |_| ())
 }
 
-/// Makes a pod; `created` is called once there is one, before the wait for its stage. Errors: AlreadyExists (the name), InvalidArgument (bundle, config.json, values), FailedPrecondition (the host);
-/// nothing is left then.
+/// Makes a pod; `created` is called once there is one, before the wait for its stage. Errors: AlreadyExists (the name),
+/// InvalidArgument (bundle, config.json, values), FailedPrecondition (the host); nothing is left then.
 pub fn create_telling(
     spec: &PodSpec,
     roots: &Roots,
     options: &CreateOptions,
     created: &mut dyn FnMut(&Created),
 ) -> Result<Created> {
+    for _ in 0..5 {
+        match attempt(spec, roots, options, created) {
+            // The last pod of a systemd host takes the tree of pods with it: this one came in that moment.
+            Err(e) if systemd::Tree::of_path(&roots.cgroup_parent).is_some() && vanished(&e) => {}
+            other => return other,
+        }
+    }
+    attempt(spec, roots, options, created)
+}
+
+/// The cgroup of all pods was there, and is not.
+fn vanished(e: &Error) -> bool {
+    matches!(e.step.as_str(), "create.supervisor" | "create.cgroup.parent")
+        && matches!(e.errno, Some(libc::ENODEV | libc::ENOENT))
+}
+
+fn attempt(spec: &PodSpec, roots: &Roots, options: &CreateOptions, created: &mut dyn FnMut(&Created)) -> Result<Created> {
     let store = Store::open(roots).step("create.state")?;
     let id = format!("{}.0", spec.uid);
     store::check_name("metadata.uid", &spec.uid, 64)?;
     fault::point("create.draft")?;
     let hierarchy = Hierarchy::discover().step("create.cgroup.parent")?;
-    let parent = hierarchy.prepare(&roots.cgroup_parent).step("create.cgroup.parent")?;
+    // Held until the supervisor is in there, which is when this function returns.
+    let (parent, _holder) = hierarchy.prepare_pods(&roots.cgroup_parent).step("create.cgroup.parent")?;
     let leaf = parent.child_or_existing(SUPERVISORS).step("create.cgroup.parent")?;
 
     let draft = store.draft(&id)?;

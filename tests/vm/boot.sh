@@ -1,15 +1,16 @@
 #!/bin/bash
-# boot.sh [-m MB] [-s CPUS] [-t SECONDS] [-c CACHE] [-o OUT] -- COMMAND [ARG...]
+# boot.sh [-i init|systemd] [-m MB] [-s CPUS] [-t SECONDS] [-c CACHE] [-o OUT] -- COMMAND [ARG...]
 # Runs COMMAND as root in a throw-away virtual machine: Debian's own kernel with one pure cgroup v2 tree, every controller and all
 # capabilities. Its files are this machine's, read-only below a tmpfs that is gone afterwards; /out is the folder OUT. The exit
-# status is the command's, 125 when the machine didn't come so far. CACHE holds the kernel (default: target/vm).
+# status is the command's, 125 when the machine didn't come so far. CACHE holds the kernel (default: target/vm). With -i systemd the
+# first process is this machine's systemd, and COMMAND a service of it, with nothing else started.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
-memory=3072 cpus=2 limit=900 cache=$here/../../target/vm out=
+memory=3072 cpus=2 limit=900 cache=$here/../../target/vm out= first=init
 while [ "${1:-}" != -- ]; do
     case ${1:-} in
-        -m) memory=$2 ;; -s) cpus=$2 ;; -t) limit=$2 ;; -c) cache=$2 ;; -o) out=$2 ;;
-        *) sed -n 2,5p "$0" >&2; exit 2 ;;
+        -i) first=$2 ;; -m) memory=$2 ;; -s) cpus=$2 ;; -t) limit=$2 ;; -c) cache=$2 ;; -o) out=$2 ;;
+        *) sed -n 2,6p "$0" >&2; exit 2 ;;
     esac
     shift 2
 done
@@ -33,6 +34,7 @@ done
 cp "$here/init" "$root/init"; chmod 755 "$root/init"
 cp "$here/stage2" "$root/stage2"; chmod 755 "$root/stage2"
 { printf 'cd %q\nexec' "$PWD"; printf ' %q' "$@"; echo; } > "$root/command"
+echo "$first" > "$root/first"
 printf '%s\n' "$cache/kernel/lib/modules/$version" > "$root/modules/source"
 (cd "$root" && find . | cpio -o -H newc --quiet | gzip -1) > "$work/initrd.gz"
 

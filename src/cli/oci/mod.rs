@@ -45,10 +45,12 @@ fn run(cli: &Cli) -> anyhow::Result<i32> {
     if !matches!(cli.rootless.as_str(), "auto" | "false") {
         anyhow::bail!("--rootless is not supported: podrt runs as root only");
     }
-    if cli.systemd_cgroup {
-        anyhow::bail!("--systemd-cgroup is not supported yet by this version of podrt (leave it out: cgroups are made directly)");
+    if cli.systemd_cgroup && !crate::cgroup::systemd::booted() {
+        anyhow::bail!(
+            "--systemd-cgroup: systemd is not this host's first process: leave it out (cgroups are then made directly), or set the engine's cgroup manager to cgroupfs"
+        );
     }
-    let runtime = crate::container::runtime::Runtime::new(&cli.root);
+    let runtime = crate::container::runtime::Runtime::new(&cli.root).with_systemd(cli.systemd_cgroup);
     let warn = |warnings: &[String]| {
         for w in warnings {
             let _ = writeln!(std::io::stderr(), "podrt-oci: warning: {w}");

@@ -1,6 +1,7 @@
 //! What every command knows: where everything lies, and how pods are named on the command line.
 
 use super::{Failure, Kind, Result};
+use crate::cgroup::systemd;
 use crate::pod::{self, PodRecord};
 use crate::store::Roots;
 use clap::Args;
@@ -23,7 +24,8 @@ pub struct Global {
     /// Containers' logs, in CRI format [/var/log/podrt]
     #[arg(long, global = true, value_name = "DIR")]
     pub log_root: Option<PathBuf>,
-    /// The cgroup that all pods' cgroups are made in, below the cgroup v2 mount [podrt]
+    /// The cgroup that all pods' cgroups are made in, below the cgroup v2 mount; on a systemd host also a slice, such as x.slice
+    /// [podrt; podrt.slice where systemd is pid 1]
     #[arg(long, global = true, value_name = "CGROUP")]
     pub cgroup_parent: Option<String>,
 }
@@ -40,7 +42,7 @@ impl Global {
             state: path(&self.state, "PODRT_STATE").unwrap_or_else(|| below("run", base.state)),
             data: path(&self.data, "PODRT_DATA").unwrap_or_else(|| below("lib", base.data)),
             log: path(&self.log_root, "PODRT_LOG_ROOT").unwrap_or_else(|| below("log", base.log)),
-            cgroup_parent: base.cgroup_parent,
+            cgroup_parent: crate::cgroup::default_parent(),
         };
         for path in [&mut roots.state, &mut roots.data, &mut roots.log] {
             *path = std::path::absolute(&*path)
@@ -48,13 +50,17 @@ impl Global {
         }
         let parent = self.cgroup_parent.clone().map(OsString::from).or_else(|| variable("PODRT_CGROUP_PARENT"));
         if let Some(parent) = parent {
-            roots.cgroup_parent = cgroup(&parent.to_string_lossy())?;
+            roots.cgroup_parent = cgroup(&parent.to_string_lossy(), systemd::booted())?;
         }
         Ok(roots)
     }
 }
 
-fn cgroup(parent: &str) -> Result<String> {
+/// With systemd a slice's name means the tree of pods in that slice, which systemd is asked for.
+fn cgroup(parent: &str, systemd: bool) -> Result<String> {
+    if let Some(tree) = systemd::Tree::of_slice(parent).filter(|_| systemd) {
+        return Ok(tree.path());
+    }
     let path = parent.trim_matches('/');
     let fine =
         !path.is_empty() && path.split('/').all(|p| !p.is_empty() && p != "." && p != "..") && !path.contains(char::is_control);
@@ -207,7 +213,10 @@ mod tests {
         assert_eq!(roots.cgroup_parent, "a/b");
         let flags = Global { root: Some("/flag".into()), log_root: Some("/l/../log".into()), ..Global::default() };
         assert_eq!(flags.roots(env).unwrap().state, Path::new("/flag/run"));
-        assert_eq!(Global::default().roots(|_| None).unwrap(), Roots::default());
+        let usual = Roots { cgroup_parent: crate::cgroup::default_parent(), ..Roots::default() };
+        assert_eq!(Global::default().roots(|_| None).unwrap(), usual);
+        assert_eq!(cgroup("x.slice", false).unwrap(), "x.slice");
+        assert_eq!(cgroup("x.slice", true).unwrap(), "x.slice/x-pods.scope");
         for bad in ["", "/", "..", "a/../b", "a//b", "a\nb"] {
             let flags = Global { cgroup_parent: Some(bad.into()), ..Global::default() };
             assert!(flags.roots(|_| None).is_err(), "{bad:?}");

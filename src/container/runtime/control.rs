@@ -1,7 +1,7 @@
 //! What is done to a container that is there: paused, resumed, limited anew, counted.
 
 use super::{Error, Result, Runtime, Status};
-use crate::cgroup::Limits;
+use crate::cgroup::{Limits, systemd};
 use crate::container::json;
 use crate::store::atomic::{self, Durable};
 use oci_spec::runtime::{Linux, LinuxResources};
@@ -59,6 +59,10 @@ pub fn update(runtime: &Runtime, id: &str, change: &Value) -> Result<Vec<String>
     let resources = merged(linux.resources().as_ref(), change)?;
     let limits = Limits::from_oci(&resources)?;
     let warnings = record.cgroup()?.apply(&limits, false)?;
+    // Or it would write its old ones again when it next looks at the unit.
+    if let Some(unit) = &record.unit {
+        systemd::set_limits(unit, &limits)?;
+    }
     let mut linux = linux;
     linux.set_resources(Some(resources));
     spec.set_linux(Some(linux));

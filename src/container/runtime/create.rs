@@ -1,3 +1,4 @@
+use super::scope::Scope;
 use super::{Error, Record, Result, Runtime, Status, enter};
 use crate::cgroup::{Cgroup, Hierarchy, Limits, devices};
 use crate::container::hooks::{self, Place};
@@ -124,6 +125,7 @@ struct Creation<'a> {
     record: Record,
     dir: PathBuf,
     cgroup: Option<Cgroup>,
+    scope: Option<Scope>,
     done: bool,
 }
 
@@ -144,7 +146,11 @@ impl<'a> Creation<'a> {
         if let Some(problem) = problem {
             return Err(Error::Container(crate::container::Error::invalid("process.terminal", problem)));
         }
-        let cgroup = cgroup_path(options.id, &bundle)?;
+        let scope = if runtime.systemd { Some(Scope::plan(options.id, &bundle)?) } else { None };
+        let cgroup = match &scope {
+            Some(scope) => scope.path()?,
+            None => cgroup_path(options.id, &bundle)?,
+        };
         runtime.prepare()?;
         // The claim: one mkdir, that exactly one caller wins.
         match std::fs::DirBuilder::new().mode(0o700).create(&dir) {
@@ -152,8 +158,9 @@ impl<'a> Creation<'a> {
             Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => return Err(Error::Exists(options.id.into())),
             Err(e) => return Err(e).call(|| format!("mkdir({})", dir.display())).map_err(Error::Sys),
         }
-        let record = Record::new(options.id, &bundle, rootfs, cgroup);
-        Ok(Creation { runtime, bundle, config, record, dir, cgroup: None, done: false })
+        let mut record = Record::new(options.id, &bundle, rootfs, cgroup);
+        record.unit = scope.as_ref().map(|s| s.unit().to_string());
+        Ok(Creation { runtime, bundle, config, record, dir, cgroup: None, scope, done: false })
     }
 
     fn finish(mut self, options: CreateOptions, gated: bool) -> Result<Created> {
@@ -170,6 +177,9 @@ impl<'a> Creation<'a> {
         let mut born = self.bear(options, fifo.as_ref())?;
         fault::point("create.born")
             .inspect_err(|_| drop(crate::sys::process::pidfd_signal(born.pidfd.as_fd(), libc::SIGKILL)))?;
+        if let (Some(scope), Some(cgroup)) = (self.scope.take(), &self.cgroup) {
+            scope.populated(cgroup)?;
+        }
         warnings.append(&mut born.warnings);
         self.record.init = Process::of(born.pid);
         self.runtime.save(&self.record)?;
@@ -182,9 +192,12 @@ impl<'a> Creation<'a> {
         let (parent, name) = self.record.cgroup.rsplit_once('/').unwrap_or(("", &self.record.cgroup));
         let resources = self.bundle.spec.linux().as_ref().and_then(|l| l.resources().as_ref());
         let limits = resources.map(Limits::from_oci).transpose()?.unwrap_or_default();
-        let cgroup = hierarchy.prepare(parent)?.child(name)?;
+        let (cgroup, applied) = match &mut self.scope {
+            Some(scope) => (scope.start(&hierarchy, &limits)?, scope.room_for_holder(&limits)),
+            None => (hierarchy.prepare(parent)?.child(name)?, limits),
+        };
         let cgroup = self.cgroup.insert(cgroup);
-        let warnings = cgroup.apply(&limits, false)?;
+        let warnings = cgroup.apply(&applied, false)?;
         devices::install(&devices::rules_for(resources), cgroup)?;
         Ok(warnings)
     }
@@ -273,6 +286,9 @@ impl Drop for Creation<'_> {
         if let Some(cgroup) = &self.cgroup {
             let _ = cgroup.kill();
             let _ = cgroup.remove(Duration::from_secs(5));
+        }
+        if let Some(unit) = self.record.unit.as_ref().filter(|_| self.scope.as_ref().is_none_or(Scope::begun)) {
+            let _ = crate::cgroup::systemd::stop(unit);
         }
         let _ = std::fs::remove_dir_all(&self.dir);
     }

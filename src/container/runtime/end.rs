@@ -1,4 +1,5 @@
 use super::{Error, Result, Runtime, Status};
+use crate::cgroup::systemd;
 use crate::sys::process;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
@@ -57,6 +58,10 @@ pub fn delete(runtime: &Runtime, id: &str, force: bool) -> Result<Vec<String>> {
             wait_gone(&record, Instant::now() + PATIENCE);
         }
         remove_cgroup(&record.cgroup)?;
+        // Empty, it ends by itself; but the next create of this name must find it gone. Without systemd it is gone already.
+        if let Some(unit) = record.unit.as_ref().filter(|_| systemd::booted()) {
+            systemd::stop(unit)?;
+        }
     }
     let list = record.hooks("poststop");
     let state = || record.state(Status::Stopped, 0);

@@ -19,6 +19,7 @@ mod create;
 mod end;
 mod enter;
 mod record;
+mod scope;
 
 pub use control::{pause, processes, resume, update};
 pub use create::{CreateOptions, Created, Terminal, create, run, start};
@@ -58,12 +59,19 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Debug, Clone)]
 pub struct Runtime {
     root: PathBuf,
+    /// Containers get scopes of systemd's, not cgroups of podrt's own making.
+    systemd: bool,
 }
 
 impl Runtime {
     /// `root` is made on first use (0700). It must be a real folder of root's that nobody else may write to.
     pub fn new(root: &Path) -> Runtime {
-        Runtime { root: root.to_path_buf() }
+        Runtime { root: root.to_path_buf(), systemd: false }
+    }
+
+    /// New containers' cgroups are asked of systemd (`--systemd-cgroup`).
+    pub fn with_systemd(self, systemd: bool) -> Runtime {
+        Runtime { systemd, ..self }
     }
 
     fn dir(&self, id: &str) -> Result<PathBuf> {

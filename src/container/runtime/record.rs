@@ -26,6 +26,9 @@ pub struct Record {
     pub boot_id: String,
     /// Below the cgroup v2 mount; made after this record, removed before it.
     pub cgroup: String,
+    /// The unit of systemd's that holds that cgroup.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<String>,
     /// Init; None while the container is being created.
     pub init: Option<Process>,
     pub annotations: BTreeMap<String, String>,
@@ -69,6 +72,7 @@ impl Record {
             created: now(),
             boot_id: process::boot_id().into(),
             cgroup,
+            unit: None,
             init: None,
             annotations,
             hooks: bundle.spec.hooks().clone(),

@@ -6,6 +6,7 @@
 #   make demo       builds, runs a pod of several containers and shows what it is made of
 #   make test       format, lint, layers, unit, integration and VM tests; ends with a line that counts them
 #   make check      the OCI tests against another runtime: make check RUNTIME=crun
+#   make chaos      five minutes of pods whose supervisors, keepers and pauses are killed (SECONDS=N: another time)
 #   make bench      the table of start-up times and memory, beside the floor and other runtimes
 #   make clean
 
@@ -15,7 +16,7 @@ TARGET ?= $(or $(CARGO_TARGET_DIR),target)
 TRIPLE := x86_64-unknown-linux-gnu
 RUNTIME ?=
 
-.PHONY: all deps deps-test deps-bench fixtures demo test check bench clean
+.PHONY: all deps deps-test deps-bench fixtures demo test check chaos bench clean
 all: bin/podrt bin/podrt-oci
 
 # Cargo knows what is up to date. The two programs want different features, thus one folder each: no build undoes the other's.
@@ -51,6 +52,9 @@ test: deps-test fixtures
 
 check: deps-test fixtures
 	@RUNTIME=$(RUNTIME) tests/run.sh oci
+
+chaos: deps-test fixtures
+	@PODRT_CHAOS_SECONDS=$(or $(SECONDS),300) PODRT_TEST_LIMIT=3600 tests/run.sh chaos
 
 bench: all deps-bench fixtures
 	@benches/run.sh bin/podrt bin/podrt-oci

@@ -4,9 +4,9 @@
 mod support;
 
 use serde_json::Value;
-use std::fs;
 use std::time::{Duration, Instant};
 use support::Test;
+use support::processes::{kill, process, settled};
 
 fn create(t: &Test, pod: &str, policy: &str, containers: &[(&str, &str)]) {
     let bundle = support::world::fixtures().join("bundles/shell");
@@ -32,54 +32,6 @@ fn status_of(t: &Test, pod: &str, container: &str) -> Value {
 
 fn wait_phase(t: &Test, pod: &str, want: &str) {
     t.eventually(&format!("{pod} is {want}"), 30, || (get(t, pod)["status"]["phase"] == want).then_some(()));
-}
-
-fn intent(t: &Test, pod: &str) -> Value {
-    let link = t.run.join("names/default").join(pod);
-    serde_json::from_str(&fs::read_to_string(link.join("intent.json")).expect("intent.json")).expect("JSON")
-}
-
-/// The pid of `supervisor`, `keeper` or `pause`, and its start time.
-fn process(t: &Test, pod: &str, who: &str) -> (i32, u64) {
-    let intent = intent(t, pod);
-    let process = if who == "pause" { &intent[who]["process"] } else { &intent[who] };
-    (process["pid"].as_i64().unwrap_or(0) as i32, process["start"].as_u64().unwrap_or(0))
-}
-
-fn start_time(pid: i32) -> Option<u64> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    stat.rsplit_once(") ")?.1.split(' ').nth(19)?.parse().ok()
-}
-
-/// Kills it as it is on record now; false where that one is dead already.
-fn kill(t: &Test, pod: &str, who: &str) -> bool {
-    let (pid, start) = process(t, pod, who);
-    if pid <= 1 || start_time(pid) != Some(start) {
-        return false;
-    }
-    let killed = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::SIGKILL).is_ok();
-    // Its death takes a moment, in which the record still looks alive.
-    while start_time(pid) == Some(start) && !zombie(pid) {
-        std::thread::sleep(Duration::from_micros(200));
-    }
-    killed
-}
-
-/// Until another supervisor has taken over from the one that was killed.
-fn settled(t: &Test, pod: &str) {
-    t.eventually("a keeper and a supervisor live", 10, || {
-        ["keeper", "supervisor"]
-            .iter()
-            .all(|who| {
-                let (pid, start) = process(t, pod, who);
-                pid > 1 && start_time(pid) == Some(start) && !zombie(pid)
-            })
-            .then_some(())
-    });
-}
-
-fn zombie(pid: i32) -> bool {
-    fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|s| s.rsplit_once(") ").is_some_and(|(_, r)| r.starts_with('Z')))
 }
 
 fn logs(t: &Test, pod: &str, container: &str) -> String {
@@ -229,7 +181,26 @@ fn a_pod_whose_processes_were_killed_in_any_order_is_deleted_whole(t: &Test) {
     }
 }
 
+/// The supervisor is killed when the container has begun to run and nobody has noted it.
+fn a_start_that_was_cut_off_is_not_done_twice(t: &Test) {
+    t.requires(cfg!(feature = "fault"), "needs a build with the feature fault");
+    let script = "echo once >> /v/n; cat /v/n; sleep 0.5; exit 5";
+    let image = support::pod::image("shell");
+    let container = serde_json::json!({"name": "app", "image": image, "command": ["/bin/sh", "-c", script], "volumeMounts": [{"name": "v", "mountPath": "/v"}]});
+    let spec =
+        serde_json::json!({"restartPolicy": "Never", "volumes": [{"name": "v", "emptyDir": {}}], "containers": [container]});
+    let text = serde_json::json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "once"}, "spec": spec}).to_string();
+    let file = t.write("once.yaml", text);
+    t.podrt(["create", "-f", file.to_str().unwrap()]).env("PODRT_FAULT", "keep.birth:kill").run().ok();
+    wait_phase(t, "once", "Failed");
+    let status = status_of(t, "once", "app");
+    assert_eq!((&status["state"]["terminated"]["exitCode"], &status["restartCount"]), (&5.into(), &0.into()), "{status}");
+    assert_eq!(logs(t, "once", "app"), "once\n");
+    delete(t, "once");
+}
+
 suite!(
+    a_start_that_was_cut_off_is_not_done_twice,
     a_killed_supervisor_comes_back_within_100_ms_and_the_containers_go_on,
     an_exit_code_is_true_whoever_was_killed_before_or_meanwhile,
     a_container_that_ends_while_nobody_supervises_is_noted_by_the_next_one,

@@ -47,7 +47,7 @@ pub fn running(roots: &Roots, record: &PodRecord, container: &str) -> Result<Opt
 }
 
 /// proc(5), /proc/PID/cgroup: the line of the v2 tree begins with `0::`. What the container has made below its cgroup is its own.
-fn in_cgroup(pid: i32, cgroup: &str) -> bool {
+pub(super) fn in_cgroup(pid: i32, cgroup: &str) -> bool {
     let text = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
     text.lines().filter_map(|line| line.strip_prefix("0::/")).any(|path| below(path, cgroup))
 }

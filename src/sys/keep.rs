@@ -102,6 +102,9 @@ pub fn punch(file: BorrowedFd, from: u64, to: u64) {
     };
 }
 
+/// Bytes that a pair's queue may hold.
+const ROOM: i32 = 4 << 20;
+
 /// socketpair(2) of sequenced packets, non-blocking and CLOEXEC.
 pub fn packet_pair() -> Result<(OwnedFd, OwnedFd)> {
     let mut fds = [0; 2];
@@ -112,7 +115,15 @@ pub fn packet_pair() -> Result<(OwnedFd, OwnedFd)> {
         return Err(Errno::last()).call(|| "socketpair".into());
     }
     // SAFETY: the kernel has just made both.
-    Ok(unsafe { (OwnedFd::from_raw_fd(fds[0]), OwnedFd::from_raw_fd(fds[1])) })
+    let (put, take) = unsafe { (OwnedFd::from_raw_fd(fds[0]), OwnedFd::from_raw_fd(fds[1])) };
+    // Room for some thousand packets; without the privilege the host's default stays.
+    let room = ROOM;
+    // SAFETY: the option's value lives for the call.
+    unsafe {
+        let size = std::mem::size_of_val(&room) as u32;
+        libc::setsockopt(put.as_raw_fd(), libc::SOL_SOCKET, libc::SO_SNDBUFFORCE, (&raw const room).cast(), size);
+    }
+    Ok((put, take))
 }
 
 /// Takes the next packet away; fds that came with it are closed.

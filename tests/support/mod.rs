@@ -11,6 +11,8 @@ pub mod leaks;
 pub mod network;
 #[cfg(feature = "pod")]
 pub mod pod;
+#[cfg(feature = "pod")]
+pub mod processes;
 pub mod runner;
 pub mod terminal;
 pub mod world;

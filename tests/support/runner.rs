@@ -15,9 +15,10 @@ pub type Case = (&'static str, fn(&Test));
 /// The exit code of a test's process that was skipped; the reason is the last line of its output.
 pub const SKIPPED: i32 = 42;
 
-/// A test that is still running after this is killed. Everything is some 20 times slower in a virtual machine without KVM.
+/// A test that is still running after this is killed; PODRT_TEST_LIMIT are other seconds. Everything is some 20 times slower in a virtual machine without KVM.
 fn limit() -> Duration {
-    Duration::from_secs(if world::in_vm() { 400 } else { 120 })
+    let asked = std::env::var("PODRT_TEST_LIMIT").ok().and_then(|s| s.parse().ok());
+    Duration::from_secs(asked.unwrap_or(if world::in_vm() { 400 } else { 120 }))
 }
 
 pub fn main(cases: &[Case]) -> ExitCode {

@@ -93,6 +93,7 @@ fn pause() -> ! {
     }
 }
 
+/// Seconds, to a second or so.
 fn seconds() -> usize {
     let mut now = [0usize; 2];
     syscall(SYS_CLOCK_GETTIME, 1, &mut now as *mut [usize; 2] as usize, 0, 0);
@@ -131,8 +132,9 @@ fn keeper(stack: *const usize) -> ! {
         if !stands || signal == 0 && code < 70 {
             exit(code as usize);
         }
-        // The first few come back at once; then twice as late each time, up to some seconds.
-        short_lives = if seconds() - begun > 5 { 0 } else { short_lives + 1 };
+        // The first few come back at once; then twice as late each time, up to some seconds. One that has lived for a second is
+        // no such case: somebody has killed it.
+        short_lives = if seconds() - begun > 1 { 0 } else { short_lives + 1 };
         if short_lives > 8 {
             let shift = if short_lives > 14 { 6 } else { short_lives - 8 };
             sleep(50 << shift);

@@ -62,6 +62,13 @@ pub(super) struct Running {
     pub files: Option<Files>,
 }
 
+impl Running {
+    fn note(&self, container: &str) -> Note {
+        let (id, container) = (self.id.clone(), Some(container.to_string()));
+        Note { serial: self.serial, container, attempt: self.attempt, id, pid: self.pid, start: self.start, fds: Vec::new() }
+    }
+}
+
 /// The writable layer of one attempt.
 pub(super) struct Files {
     pub folder: PathBuf,
@@ -128,14 +135,16 @@ impl Supervisor {
         };
         prepared.config.late(&[]);
         let group = self.leaf(spec, &prepared)?;
-        let born = self.born(slot, spec, attempt, &prepared, &group);
+        let serial = event::monotonic();
+        let born = self.born(serial, spec, attempt, &prepared, &group);
         match born {
             Ok((born, files, output, stdin)) => {
+                let _ = fault::point("keep.birth");
                 let id = container_id(&self.spec, &spec.name, attempt);
-                let (pid, serial) = (born.pid, event::monotonic());
+                let pid = born.pid;
                 let start = Process::of(pid).map_or(0, |p| p.start);
                 let running = Running { attempt, id, pid, pidfd: born.pidfd, start, cgroup: group, output, stdin, serial, files };
-                self.keep(spec, &running);
+                self.keep(&spec.name, Some(&running.pidfd), running.note(&spec.name), &running.output, running.stdin.as_ref());
                 self.watch(slot, &running)?;
                 // For those who enter it later; not on the way of its start.
                 let folder = self.sandbox.dir.join("containers").join(&spec.name);
@@ -144,6 +153,9 @@ impl Supervisor {
                 Ok(running)
             }
             Err(failure) => {
+                if let Some(keeper) = &self.keeper {
+                    keeper.forget(&[serial]);
+                }
                 self.bury(group);
                 Err(failure)
             }
@@ -187,7 +199,7 @@ impl Supervisor {
     #[allow(clippy::type_complexity)]
     fn born(
         &mut self,
-        slot: usize,
+        serial: u64,
         spec: &ContainerSpec,
         attempt: u32,
         prepared: &Prepared,
@@ -233,25 +245,22 @@ impl Supervisor {
                 mounts: &mounts,
                 seccomp_cache: Some(&cache),
             })?;
-            fault::point("start.birth")?;
-            let mut born = container::start(plan)?;
             let written = Entry::default().to;
-            let streams = match born.console.take() {
-                Some(console) => [Some(Stream::new(console, 0, written[0])?), None],
+            let streams = match &plan.console {
+                Some(console) => [Some(Stream::new(event::duplicate_above(console.as_fd(), 3)?, 0, written[0])?), None],
                 None => [Some(Stream::new(out_read, 0, written[0])?), Some(Stream::new(err_read, 1, written[1])?)],
             };
-            let rings = streams.iter().flatten().map(|_| Ring::new()).collect::<crate::sys::Result<Vec<_>>>();
-            let Ok(rings) = rings else {
-                let _ = group.kill();
-                let _ = process::wait_pidfd(born.pidfd.as_fd(), true);
-                return Err(Failure(StartFailure::CreateContainerError, "no memory for its output".into()));
-            };
-            Ok((born, streams, rings, written, stdin))
+            let rings = streams.iter().flatten().map(|_| Ring::new()).collect::<crate::sys::Result<Vec<_>>>()?;
+            let output = Output { log, streams, rings, written };
+            // Before the birth: a start that is cut off after it is found by this, and not done twice.
+            let note = Note { serial, container: Some(spec.name.clone()), attempt, id, pid: 0, start: 0, fds: Vec::new() };
+            self.keep(&spec.name, None, note, &output, stdin.as_ref());
+            fault::point("start.birth")?;
+            Ok((container::start(plan)?, output, stdin))
         })();
         match birth {
-            Ok((born, streams, rings, written, stdin)) => Ok((born, files, Output { log, streams, rings, written }, stdin)),
+            Ok((born, output, stdin)) => Ok((born, files, output, stdin)),
             Err(failure) => {
-                let _ = slot;
                 if let Some(files) = files {
                     self.discard(files.folder);
                 }
@@ -306,25 +315,17 @@ impl Supervisor {
     }
 
     /// Puts what the next supervisor would need into the keeper's keeping.
-    fn keep(&mut self, spec: &ContainerSpec, running: &Running) {
-        let mut fds = vec![("pidfd".to_string(), running.pidfd.as_fd())];
-        for (name, stream) in STREAMS.iter().zip(&running.output.streams) {
+    fn keep(&mut self, name: &str, pidfd: Option<&OwnedFd>, mut note: Note, output: &Output, stdin: Option<&OwnedFd>) {
+        let mut fds: Vec<_> = pidfd.iter().map(|fd| ("pidfd".to_string(), fd.as_fd())).collect();
+        for (name, stream) in STREAMS.iter().zip(&output.streams) {
             fds.extend(stream.as_ref().map(|s| (name.to_string(), s.fd.as_fd())));
         }
-        fds.extend(STREAMS.iter().zip(&running.output.rings).map(|(name, ring)| (format!("{name} ring"), ring.as_fd())));
-        fds.extend(running.stdin.as_ref().map(|fd| ("stdin".to_string(), fd.as_fd())));
+        fds.extend(STREAMS.iter().zip(&output.rings).map(|(name, ring)| (format!("{name} ring"), ring.as_fd())));
+        fds.extend(stdin.map(|fd| ("stdin".to_string(), fd.as_fd())));
         let (names, fds): (Vec<_>, Vec<_>) = fds.into_iter().unzip();
-        let note = Note {
-            serial: running.serial,
-            container: Some(spec.name.clone()),
-            attempt: running.attempt,
-            id: running.id.clone(),
-            pid: running.pid,
-            start: running.start,
-            fds: names,
-        };
+        note.fds = names;
         if let Some(Err(e)) = self.keeper.as_ref().map(|k| k.put(&note, &fds)) {
-            self.warnings.push(format!("container {}: {e}: a supervisor started again will not know it", spec.name));
+            self.warnings.push(format!("container {name}: {e}: a supervisor started again will not know it"));
         }
     }
 

@@ -28,6 +28,7 @@ pub(super) struct Note {
     pub container: Option<String>,
     pub attempt: u32,
     pub id: String,
+    /// 0: noted before its birth.
     pub pid: i32,
     /// As in [`Process`].
     pub start: u64,
@@ -93,7 +94,7 @@ impl Keeper {
                 keep::drop_packet(self.take.as_fd());
                 return Ok(());
             }
-            let note = serde_json::from_slice::<Note>(text).ok().filter(|note| seen.insert(note.serial));
+            let note = serde_json::from_slice::<Note>(text).ok().filter(|note| seen.insert((note.serial, note.pid)));
             if let Some(note) = note {
                 let again = fds.iter().map(|fd| fd.try_clone()).collect::<std::io::Result<Vec<_>>>();
                 let Ok(again) = again else { return Err(Errno(libc::EMFILE)) };
@@ -118,10 +119,15 @@ impl Keeper {
 
     /// Its dead children, not yet reaped.
     pub fn zombies(&self) -> Vec<i32> {
+        let dead = |pid: &i32| Process::of(*pid).is_some_and(|p| !p.lives());
+        self.children().into_iter().filter(dead).collect()
+    }
+
+    /// Whoever it has as children, in the order in which they came to it.
+    pub fn children(&self) -> Vec<i32> {
         let pid = self.process.pid;
         let list = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
-        let dead = |pid: &i32| Process::of(*pid).is_some_and(|p| !p.lives());
-        list.split_whitespace().filter_map(|p| p.parse().ok()).filter(dead).collect()
+        list.split_whitespace().filter_map(|p| p.parse().ok()).collect()
     }
 }
 

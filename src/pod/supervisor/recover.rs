@@ -44,10 +44,14 @@ impl Supervisor {
             self.machine.containers().iter().map(|c| (c.name.clone(), c.state.clone(), c.made)).collect();
         for (name, state, _) in containers {
             let mine = state.attempt().and_then(|attempt| {
-                let at = kept.iter().rposition(|(n, _)| n.container.as_deref() == Some(&name) && n.attempt == attempt)?;
+                let of_it = |note: &Note| note.container.as_deref() == Some(&name) && note.attempt == attempt;
+                let (at, _) =
+                    kept.iter().enumerate().filter(|(_, (n, _))| of_it(n)).max_by_key(|(_, (n, _))| (n.pid, n.serial))?;
                 Some(kept.swap_remove(at))
             });
             let serial = mine.as_ref().map(|(note, _)| note.serial);
+            let mine =
+                mine.and_then(|(note, fds)| if note.pid == 0 { self.cut_off(&name, note, fds) } else { Some((note, fds)) });
             found.push(match mine.and_then(|mine| self.adopt(&name, mine)) {
                 Some(alive) => {
                     adopted.extend(serial);
@@ -104,6 +108,22 @@ impl Supervisor {
                 SandboxFound::Gone
             }
         }
+    }
+
+    /// A start that was cut off between birth and note: its process is a child of the keeper by now, in the container's cgroup, into
+    /// which nobody else is born. Noted again, now whole.
+    fn cut_off(&mut self, name: &str, mut note: Note, mut fds: Vec<(String, OwnedFd)>) -> Option<Kept> {
+        let keeper = self.keeper.as_ref()?;
+        let cgroup = format!("{}/{}", self.intent.cgroup, super::sandbox::leaf_of(name));
+        let pid = keeper.children().into_iter().rfind(|pid| crate::pod::entry::in_cgroup(*pid, &cgroup))?;
+        let pidfd = process::pidfd_open(pid).ok()?;
+        let found = Process::of(pid)?;
+        (note.pid, note.start) = (pid, found.start);
+        fds.insert(0, ("pidfd".into(), pidfd));
+        note.fds = fds.iter().map(|(name, _)| name.clone()).collect();
+        let borrowed: Vec<_> = fds.iter().map(|(_, fd)| fd.as_fd()).collect();
+        let _ = keeper.put(&note, &borrowed);
+        Some((note, fds))
     }
 
     /// Takes a container over as the last supervisor had it. One that has ended meanwhile too: its end is seen as any other.

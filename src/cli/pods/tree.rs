@@ -2,7 +2,7 @@
 
 use super::context::{Context, Global};
 use super::failure::{Failure, Kind, Result};
-use super::{create, delete, describe, exec, explain, get, logs, output, plan, run, version};
+use super::{create, ctl, delete, describe, exec, explain, get, logs, output, plan, run, version};
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 use std::ffi::OsString;
@@ -64,6 +64,8 @@ enum Verb {
     Plan(plan::Args),
     /// Say what a field of a manifest is, and what podrt makes of it
     Explain(explain::Args),
+    /// Talk to a pod's supervisor by the control protocol
+    Ctl(ctl::Args),
     /// Print podrt's version
     Version(version::Args),
 }
@@ -84,6 +86,7 @@ impl Cli {
             Verb::Delete(args) => delete::run(&args, &context),
             Verb::Plan(args) => plan::run(&args, &context),
             Verb::Explain(args) => explain::run(&args),
+            Verb::Ctl(args) => ctl::run(&args, &context),
             Verb::Version(args) => version::run(&args),
         }
     }

@@ -1,9 +1,9 @@
 //! A further process in a running container: all its namespaces are joined, its cgroup, and the same confinement as init's.
 
-use super::init::{self, At, Fail};
+use super::init::{self, At, Fail, Of, Report};
 use super::plan::{ProcessPlan, Stdio};
 use super::{Born, Error, Step, birth};
-use crate::sys::clone::{self, Flags, Memory};
+use crate::sys::clone::{self, Child, Flags, Memory};
 use crate::sys::errno::Call;
 use crate::sys::tty;
 use crate::sys::{fs, process, raw};
@@ -28,14 +28,6 @@ pub struct Exec<'a> {
     pub program: Option<&'a Path>,
 }
 
-#[derive(Debug)]
-struct Plan {
-    init: OwnedFd,
-    joins: i32,
-    process: ProcessPlan,
-    report: raw::Fd,
-}
-
 const DEVPTS_SUPER_MAGIC: i64 = 0x1cd1;
 
 /// Every namespace kind that a container may have of its own. The PID namespace is joined by the parent.
@@ -51,11 +43,12 @@ pub fn root_of(init_pid: i32, init: BorrowedFd) -> Result<OwnedFd, Error> {
     Ok(fd)
 }
 
-/// Starts `process` in the container.
+/// Starts `process` in the container, and waits until its command runs.
 pub fn start(exec: &Exec) -> Result<Born, Error> {
     let (slave, console) = match &exec.stdio {
         Stdio::Terminal(size) => {
-            let (slave, master) = terminal(exec, size.or_else(|| super::plan::console_size(exec.process)))?;
+            let size = size.or_else(|| super::plan::console_size(exec.process));
+            let (slave, master) = terminal((exec.init_pid, exec.init), exec.process.user().uid(), size)?;
             (Some(slave), Some(master))
         }
         _ => (None, None),
@@ -65,41 +58,103 @@ pub fn start(exec: &Exec) -> Result<Born, Error> {
         (_, Some(slave)) => vec![slave.as_fd(); 3],
         _ => Vec::new(),
     };
-    let stdio = fds.into_iter().map(|fd| fd.try_clone_to_owned().call(|| "fcntl(F_DUPFD_CLOEXEC)".into()));
-    let stdio = stdio.collect::<Result<Vec<_>, _>>()?;
-    let (mut process_plan, warnings) =
-        ProcessPlan::new(exec.spec, exec.process, stdio, slave.is_some(), true, exec.seccomp_cache)?;
-    process_plan.preserve_fds = exec.preserve_fds;
+    let (mut template, warnings) = Template::new(exec.init_pid, exec.spec, exec.process, slave.is_some(), exec.seccomp_cache)?;
+    template.process.preserve_fds = exec.preserve_fds;
     if let Some(program) = exec.program {
-        process_plan.candidates = vec![crate::sys::mount::c_path(program)?];
+        template.process.candidates = vec![crate::sys::mount::c_path(program)?];
     }
-    let joins = differing(exec.init_pid)?;
-    let (report, write_end) = birth::pipe()?;
-    let plan = Plan {
-        init: exec.init.try_clone_to_owned().call(|| "fcntl(F_DUPFD_CLOEXEC)".into())?,
-        joins: joins & !libc::CLONE_NEWPID,
-        process: process_plan,
-        report: write_end.as_raw_fd(),
-    };
-    // A copy of this process's memory: others live in that PID namespace, and one that may trace would reach a shared one.
-    let spawn = || {
-        birth::blocked(|| clone::spawn_scoped(Memory::Copied, Flags { namespaces: 0, cgroup: Some(exec.cgroup) }, entry, &plan))
-    };
-    let child = if joins & libc::CLONE_NEWPID != 0 {
-        let own = std::fs::File::open("/proc/self/ns/pid").call(|| "open(/proc/self/ns/pid)".into())?;
-        process::setns(exec.init, libc::CLONE_NEWPID)?;
-        let child = spawn();
-        process::setns(own.as_fd(), libc::CLONE_NEWPID)?;
-        child?
-    } else {
-        spawn()?
-    };
-    drop(write_end);
-    birth::listen(report, false, &child, &mut |_| Ok(()), |step, item| match Step::from_number(step) {
-        Some(s) => (s, words(s, &plan, item)),
-        None => (Step::Exec, format!("step {step}")),
-    })?;
+    let (child, report) = template.spawn(exec.init, exec.cgroup, &fds)?;
+    birth::listen(report, false, &child, &mut |_| Ok(()), |step, item| template.words(step, item))?;
     Ok(Born { pid: child.pid, pidfd: child.pidfd, console, warnings })
+}
+
+/// What does not change from one command in a container to the next, ready for the kernel: one plan serves any number of them.
+#[derive(Debug)]
+pub struct Template {
+    process: ProcessPlan,
+    joins: i32,
+    /// A procfs that shows this process and its children-to-be.
+    proc: OwnedFd,
+}
+
+impl Template {
+    /// For commands that run as `process` says, whose args are the first command. `terminal`: stdin becomes the session's terminal.
+    pub fn new(
+        init_pid: i32,
+        spec: &Spec,
+        process: &Process,
+        terminal: bool,
+        seccomp_cache: Option<&Path>,
+    ) -> Result<(Template, Vec<String>), Error> {
+        let (process, warnings) = ProcessPlan::new(spec, process, Vec::new(), terminal, true, seccomp_cache)?;
+        let proc = fs::open(c"/proc", libc::O_PATH | libc::O_DIRECTORY)?;
+        Ok((Template { process, joins: differing(init_pid)?, proc }, warnings))
+    }
+
+    /// The next command.
+    pub fn command(&mut self, args: &[String]) -> Result<(), Error> {
+        self.process.set_command(args)
+    }
+
+    /// Clones the child into `cgroup`. It is on its way to its exec when this returns; what becomes of that is read from the second
+    /// value, a pipe: nothing until its end is success, else [`failure`] has the words. `stdio`: empty is podrt's own.
+    pub fn spawn(&mut self, init: BorrowedFd, cgroup: BorrowedFd, stdio: &[BorrowedFd]) -> Result<(Child, OwnedFd), Error> {
+        let owned = stdio.iter().map(|fd| fd.try_clone_to_owned().call(|| "fcntl(F_DUPFD_CLOEXEC)".into()));
+        self.process.set_stdio(owned.collect::<Result<Vec<_>, _>>()?);
+        let (report, write_end) = birth::pipe()?;
+        let plan = Plan {
+            init: init.as_raw_fd(),
+            joins: self.joins & !libc::CLONE_NEWPID,
+            process: &self.process,
+            proc: self.proc.as_raw_fd(),
+            report: write_end.as_raw_fd(),
+        };
+        // A copy of this process's memory: others live in that PID namespace, and one that may trace would reach a shared one.
+        let spawn = || {
+            birth::blocked(|| clone::spawn_scoped(Memory::Copied, Flags { namespaces: 0, cgroup: Some(cgroup) }, entry, &plan))
+        };
+        let child = if self.joins & libc::CLONE_NEWPID != 0 {
+            let own = std::fs::File::open("/proc/self/ns/pid").call(|| "open(/proc/self/ns/pid)".into())?;
+            process::setns(init, libc::CLONE_NEWPID)?;
+            let child = spawn();
+            process::setns(own.as_fd(), libc::CLONE_NEWPID)?;
+            child
+        } else {
+            spawn()
+        };
+        // The child has copies of its own.
+        self.process.set_stdio(Vec::new());
+        Ok((child?, report))
+    }
+
+    fn words(&self, step: u8, item: u16) -> (Step, String) {
+        match Step::from_number(step) {
+            Some(s) => (s, words(s, &self.process, item)),
+            None => (Step::Exec, format!("step {step}")),
+        }
+    }
+}
+
+/// Why `command` did not come to its exec: what was read from the pipe of [`Template::spawn`]. None where it did. `template`: the
+/// one that it was spawned by, for its words, where it is still there.
+pub fn failure(template: Option<&Template>, report: &[u8], command: &str) -> Option<Error> {
+    let Report::Failed { step, item, errno } = Report::decode(*report.first_chunk()?) else { return None };
+    let (step, words) = match (Step::from_number(step), template) {
+        (Some(Step::Exec), _) => (Step::Exec, format!("exec {command}")),
+        (_, Some(template)) => template.words(step, item),
+        (Some(other), None) => (other, format!("exec {command}: {other:?}")),
+        (None, None) => (Step::Exec, format!("exec {command}: step {step}")),
+    };
+    Some(Error::Birth { step, words, errno: crate::sys::Errno(errno) })
+}
+
+/// What the child reads.
+struct Plan<'a> {
+    init: raw::Fd,
+    joins: i32,
+    process: &'a ProcessPlan,
+    proc: raw::Fd,
+    report: raw::Fd,
 }
 
 /// Which of the container's namespaces are to be joined: all, for joining one's own changes nothing; but for the mount namespace,
@@ -114,29 +169,29 @@ pub(super) fn differing(pid: i32) -> Result<i32, Error> {
     Ok(if same { KINDS & !libc::CLONE_NEWNS } else { KINDS })
 }
 
-/// A pty of the container's own devpts.
-fn terminal(exec: &Exec, size: Option<tty::Size>) -> Result<(OwnedFd, OwnedFd), Error> {
-    let root = root_of(exec.init_pid, exec.init)?;
+/// A pty of the container's own devpts: (slave, master). `init`: its first process, by number and by pidfd.
+pub fn terminal(init: (i32, BorrowedFd), uid: u32, size: Option<tty::Size>) -> Result<(OwnedFd, OwnedFd), Error> {
+    let root = root_of(init.0, init.1)?;
     let resolve = fs::RESOLVE_IN_ROOT | fs::RESOLVE_NO_SYMLINKS;
     let devpts = fs::open_at(root.as_fd(), c"dev/pts", libc::O_PATH | libc::O_DIRECTORY, resolve)?;
     if raw::fstatfs_type(devpts.as_raw_fd()) != Ok(DEVPTS_SUPER_MAGIC) {
         return Err(Error::invalid("process.terminal", "the container has no devpts at /dev/pts"));
     }
     let (master, slave) = tty::open_pty(devpts.as_fd())?;
-    raw::fchown(slave.as_raw_fd(), exec.process.user().uid(), u32::MAX).call(|| "fchown(pty)".into())?;
+    raw::fchown(slave.as_raw_fd(), uid, u32::MAX).call(|| "fchown(pty)".into())?;
     if let Some(size) = size {
         tty::set_size(master.as_fd(), size)?;
     }
     Ok((slave, master))
 }
 
-fn words(step: Step, plan: &Plan, item: u16) -> String {
+fn words(step: Step, process: &ProcessPlan, item: u16) -> String {
     match step {
-        Step::Identity(s) => s.words(item as u8, &plan.process.identity),
+        Step::Identity(s) => s.words(item as u8, &process.identity),
         Step::Join => "join the container's namespaces".into(),
-        Step::Cwd => format!("change to process.cwd {}", plan.process.cwd.to_string_lossy()),
+        Step::Cwd => format!("change to process.cwd {}", process.cwd.to_string_lossy()),
         Step::Exec => {
-            format!("exec {}", plan.process.argv.strings().first().map_or("".into(), |a| a.to_string_lossy().into_owned()))
+            format!("exec {}", process.argv.strings().first().map_or("".into(), |a| a.to_string_lossy().into_owned()))
         }
         Step::Session => "start a session".into(),
         Step::Policy => super::policy::words(item),
@@ -146,18 +201,20 @@ fn words(step: Step, plan: &Plan, item: u16) -> String {
     }
 }
 
-extern "C" fn entry(plan: &Plan) -> i32 {
+extern "C" fn entry(plan: &Plan<'_>) -> i32 {
     init::finish(plan.report, enter(plan))
 }
 
 fn enter(plan: &Plan) -> Result<init::Never, Fail> {
-    init::close_on_exec(&plan.process).at(Step::CloseRange, 0)?;
+    init::close_on_exec(plan.process).at(Step::CloseRange, 0)?;
     // Until exec nothing inside may look into this process: its /proc/PID is root's, and tracing needs the host's CAP_SYS_PTRACE
     // (CVE-2016-9962).
     raw::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0).map(drop).at(Step::CloseRange, 1)?;
     raw::reset_signals();
     raw::setsid().at(Step::Session, 0)?;
-    raw::setns(plan.init.as_raw_fd(), plan.joins).at(Step::Join, 0)?;
-    init::stdio(&plan.process)?;
-    init::confine(&plan.process, || Ok(()))
+    // Before the joins, while the path leads to this process: whoever starts it may be far better protected than the container.
+    plan.process.identity.apply_oom_score_adj(plan.proc).of(crate::identity::Step::OomScoreAdj)?;
+    raw::setns(plan.init, plan.joins).at(Step::Join, 0)?;
+    init::stdio(plan.process)?;
+    init::confine(plan.process, || Ok(()))
 }

@@ -357,10 +357,6 @@ impl ProcessPlan {
         }
         let args = process.args().as_deref().unwrap_or_default();
         let env = process.env().as_deref().unwrap_or_default();
-        let numbers = match stdio.as_slice() {
-            [a, b, c] => [a.as_raw_fd(), b.as_raw_fd(), c.as_raw_fd()],
-            _ => [0, 1, 2],
-        };
         let vector = |field: &str, list: &[String]| -> Result<Vector, Error> {
             let strings = list.iter().enumerate().map(|(i, s)| c_string(&format!("{field}[{i}]"), s.as_bytes()));
             Ok(Vector::new(strings.collect::<Result<_, _>>()?))
@@ -370,9 +366,12 @@ impl ProcessPlan {
             seccomp,
             argv: vector("process.args", args)?,
             envp: vector("process.env", env)?,
-            candidates: candidates(args.first().map_or("", String::as_str), env)?,
+            candidates: candidates(
+                args.first().map_or("", String::as_str),
+                env.iter().rev().find_map(|e| e.strip_prefix("PATH=")),
+            )?,
             cwd: sys::mount::c_path(process.cwd())?,
-            stdio: numbers,
+            stdio: numbers(&stdio),
             stdio_owned: stdio,
             terminal,
             policy: Policy::plan(spec, process, joining)?,
@@ -380,10 +379,35 @@ impl ProcessPlan {
         };
         Ok((plan, warnings))
     }
+
+    /// Another command with the same environment.
+    pub fn set_command(&mut self, args: &[String]) -> Result<(), Error> {
+        let first = args.first().filter(|a| !a.is_empty());
+        let first = first.ok_or_else(|| Error::invalid("process.args", "is empty; want a command"))?;
+        let strings = args.iter().enumerate().map(|(i, s)| c_string(&format!("process.args[{i}]"), s.as_bytes()));
+        let argv = strings.collect::<Result<Vec<_>, _>>()?;
+        let path = self.envp.strings().iter().rev().find_map(|e| e.to_str().ok()?.strip_prefix("PATH="));
+        self.candidates = candidates(first, path)?;
+        self.argv = Vector::new(argv);
+        Ok(())
+    }
+
+    /// What becomes 0, 1, 2; empty is podrt's own.
+    pub fn set_stdio(&mut self, stdio: Vec<OwnedFd>) {
+        self.stdio = numbers(&stdio);
+        self.stdio_owned = stdio;
+    }
 }
 
-/// execvp(3)'s search, done ahead: the child only tries.
-fn candidates(command: &str, env: &[String]) -> Result<Vec<CString>, Error> {
+fn numbers(stdio: &[OwnedFd]) -> [Fd; 3] {
+    match stdio {
+        [a, b, c] => [a.as_raw_fd(), b.as_raw_fd(), c.as_raw_fd()],
+        _ => [0, 1, 2],
+    }
+}
+
+/// execvp(3)'s search, done ahead: the child only tries. `path`: the environment's PATH.
+fn candidates(command: &str, path: Option<&str>) -> Result<Vec<CString>, Error> {
     let c = |p: &OsStr| {
         use std::os::unix::ffi::OsStrExt;
         c_string("process.args[0]", p.as_bytes())
@@ -391,7 +415,7 @@ fn candidates(command: &str, env: &[String]) -> Result<Vec<CString>, Error> {
     if command.contains('/') {
         return Ok(vec![c(OsStr::new(command))?]);
     }
-    let path = env.iter().rev().find_map(|e| e.strip_prefix("PATH=")).filter(|p| !p.is_empty()).unwrap_or(DEFAULT_PATH);
+    let path = path.filter(|p| !p.is_empty()).unwrap_or(DEFAULT_PATH);
     path.split(':').map(|dir| c(Path::new(if dir.is_empty() { "." } else { dir }).join(command).as_os_str())).collect()
 }
 

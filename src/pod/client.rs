@@ -1,12 +1,13 @@
 //! The caller's end of the control protocol: blocking, one thing at a time.
 
-use super::control::{Answer, ContainerInfo, Hello, Outcome, Request, SOCKET, Stage, Verb, WatchEvent, frame};
+use super::control::{Answer, ContainerInfo, Hello, Outcome, Pids, Request, SOCKET, Stage, Verb, WatchEvent, frame};
 use super::error::{Code, Error, Result};
 use super::status::PodStatusModel;
 use crate::store::Sandbox;
 use crate::sys::{Errno, event, socket};
+use std::collections::VecDeque;
 use std::fs::File;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 #[derive(Debug)]
@@ -14,6 +15,8 @@ pub struct Client {
     sandbox: Sandbox,
     fd: OwnedFd,
     decoder: frame::Decoder,
+    /// Those that came; each answer says how many are its own.
+    fds: VecDeque<OwnedFd>,
     hello: Hello,
     next: u64,
 }
@@ -43,6 +46,7 @@ impl Client {
             sandbox: sandbox.clone(),
             fd,
             decoder: frame::Decoder::default(),
+            fds: VecDeque::new(),
             hello: Hello { protocol: 0, build: String::new(), sandbox: String::new(), boot_id: String::new() },
             next: 1,
         };
@@ -68,6 +72,10 @@ impl Client {
         decode(self.call(&Verb::ContainerList {}, Some(Duration::from_secs(10)))?)
     }
 
+    pub fn pids(&mut self) -> Result<Pids> {
+        decode(self.call(&Verb::Pids {}, Some(Duration::from_secs(10)))?)
+    }
+
     /// Waits until the pod has come so far. Errors: DeadlineExceeded; Aborted when it can no longer come there.
     pub fn wait(&mut self, until: Stage, deadline: Option<Duration>) -> Result<()> {
         self.call(&Verb::Wait { until }, deadline).map(drop)
@@ -84,7 +92,7 @@ impl Client {
 
     /// From here on the connection carries the events after `from`: take them with [`Client::next_event`].
     pub fn watch(&mut self, from: u64) -> Result<()> {
-        self.send(&Verb::Watch { from }, None).map(drop)
+        self.begin(Request::new(0, &Verb::Watch { from }, None), &[]).map(drop)
     }
 
     /// The next event of the watch; None when the supervisor has closed (the pod is gone, or it died).
@@ -98,49 +106,70 @@ impl Client {
         }
     }
 
-    /// One request and its answer. Where the supervisor dies meanwhile, the next one is asked again: every verb here may come twice.
+    /// One request and its answer. Where the supervisor dies meanwhile, the next one is asked again: every verb that is asked so may come twice.
     pub fn call(&mut self, verb: &Verb, deadline: Option<Duration>) -> Result<serde_json::Value> {
         let end = deadline.map(|d| event::monotonic().saturating_add(d.as_nanos() as u64));
         loop {
             let left = end.map(|e| Duration::from_nanos(e.saturating_sub(event::monotonic())));
-            match self.call_once(verb, left) {
+            match self.call_with(verb, &[], left) {
                 Err(e) if e.code == Code::Unavailable && left.is_none_or(|l| !l.is_zero()) && has_keeper(&self.sandbox) => {
                     *self = Client::connect(&self.sandbox).map_err(|_| e)?;
                 }
-                other => return other,
+                other => return other.map(|(value, _)| value),
             }
         }
     }
 
-    fn call_once(&mut self, verb: &Verb, deadline: Option<Duration>) -> Result<serde_json::Value> {
-        let id = self.send(verb, deadline)?;
-        // The supervisor keeps the deadline; a little more for its answer to come.
-        let patience = deadline.map(|d| d + Duration::from_secs(2));
-        let end = patience.map(|p| event::monotonic() + p.as_nanos() as u64);
-        loop {
-            let left = end.map(|e| Duration::from_nanos(e.saturating_sub(event::monotonic())));
-            match self.read::<Answer>(left)? {
-                Answer { id: i, result: Outcome::Ok(value) } if i == id => return Ok(value),
-                Answer { id: i, result: Outcome::Error(e) } if i == id => return Err(e),
-                _ => continue,
-            }
-        }
-    }
-
-    fn send(&mut self, verb: &Verb, deadline: Option<Duration>) -> Result<u64> {
-        let id = self.next;
-        self.next += 1;
+    /// With fds, both ways; asked once.
+    pub fn call_with(
+        &mut self,
+        verb: &Verb,
+        fds: &[BorrowedFd],
+        deadline: Option<Duration>,
+    ) -> Result<(serde_json::Value, Vec<OwnedFd>)> {
         let millis = deadline.map(|d| d.as_millis().min(u64::MAX as u128) as u64);
-        let frame = frame::encode(&Request::new(id, verb, millis))?;
-        let mut rest = frame.as_slice();
+        self.ask(Request::new(0, verb, millis), fds)
+    }
+
+    /// Any request, also of a verb that this build does not know. Its id is overwritten.
+    pub fn ask(&mut self, request: Request, fds: &[BorrowedFd]) -> Result<(serde_json::Value, Vec<OwnedFd>)> {
+        // The supervisor keeps the deadline; a little more for its answer to come.
+        let patience = request.deadline_ms.map(|ms| Duration::from_millis(ms.saturating_add(2_000)));
+        let id = self.begin(request, fds)?;
+        self.answer(id, patience)
+    }
+
+    /// Sends a request; its answer is taken with [`Client::answer`]. Returns its id.
+    pub fn begin(&mut self, mut request: Request, fds: &[BorrowedFd]) -> Result<u64> {
+        request.id = self.next;
+        request.fds = fds.len() as u32;
+        self.next += 1;
+        let frame = frame::encode(&request)?;
+        let (mut rest, mut fds) = (frame.as_slice(), fds);
         while !rest.is_empty() {
-            match socket::send(self.fd.as_fd(), rest, &[]) {
-                Ok(n) => rest = &rest[n..],
+            match socket::send(self.fd.as_fd(), rest, fds) {
+                Ok(n) => (rest, fds) = (&rest[n..], &[]),
                 Err(Errno::EPIPE | Errno::ECONNRESET) => return Err(self.lost()),
                 Err(e) => return Err(Error::internal(format!("send: {e}")).with_errno(Some(e))),
             }
         }
-        Ok(id)
+        Ok(request.id)
+    }
+
+    /// The answer to request `id`; what comes before it of others is dropped.
+    pub fn answer(&mut self, id: u64, deadline: Option<Duration>) -> Result<(serde_json::Value, Vec<OwnedFd>)> {
+        let end = deadline.map(|p| event::monotonic().saturating_add(p.as_nanos() as u64));
+        loop {
+            let left = end.map(|e| Duration::from_nanos(e.saturating_sub(event::monotonic())));
+            let answer = self.read::<Answer>(left)?;
+            let fds = self.fds.drain(..(answer.fds as usize).min(self.fds.len())).collect();
+            match answer.result {
+                Outcome::Ok(value) if answer.id == id => return Ok((value, fds)),
+                // 0: of the connection itself.
+                Outcome::Error(e) if answer.id == id || answer.id == 0 => return Err(e),
+                _ => continue,
+            }
+        }
     }
 
     fn read<T: serde::de::DeserializeOwned>(&mut self, deadline: Option<Duration>) -> Result<T> {
@@ -154,9 +183,12 @@ impl Client {
                 return Err(Error::new(Code::DeadlineExceeded, "no answer from the supervisor in time"));
             }
             let mut chunk = [0; 16 << 10];
-            match crate::sys::raw::read(self.fd.as_raw_fd(), &mut chunk) {
-                Ok(0) | Err(Errno::ECONNRESET) => return Err(self.lost()),
-                Ok(n) => self.decoder.feed(&chunk[..n]),
+            match socket::receive(self.fd.as_fd(), &mut chunk) {
+                Ok((0, _)) | Err(Errno::ECONNRESET) => return Err(self.lost()),
+                Ok((n, fds)) => {
+                    self.decoder.feed(&chunk[..n]);
+                    self.fds.extend(fds);
+                }
                 Err(e) => return Err(Error::internal(format!("read: {e}")).with_errno(Some(e))),
             }
         }

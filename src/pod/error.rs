@@ -22,6 +22,8 @@ pub enum Code {
     ResourceExhausted,
     Unimplemented,
     Aborted,
+    /// By its caller.
+    Cancelled,
     Internal,
 }
 
@@ -42,6 +44,9 @@ pub struct Error {
     /// The step that failed, as the fault points name it: `create.sandbox`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub step: String,
+    /// The number of the last event that a reader who was too slow has been sent: it may watch from there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resume: Option<u64>,
 }
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -49,7 +54,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     pub fn new(code: Code, message: impl Into<String>) -> Error {
         let retryable = matches!(code, Code::Unavailable | Code::ResourceExhausted | Code::DeadlineExceeded);
-        Error { code, message: message.into(), field: String::new(), retryable, errno: None, step: String::new() }
+        Error { code, message: message.into(), field: String::new(), retryable, errno: None, step: String::new(), resume: None }
     }
 
     pub fn internal(message: impl Into<String>) -> Error {
@@ -61,6 +66,12 @@ impl Error {
         if self.step.is_empty() {
             self.step = step.to_string();
         }
+        self
+    }
+
+    /// Names the field of the request that is wrong.
+    pub fn in_field(mut self, field: &str) -> Error {
+        self.field = field.to_string();
         self
     }
 

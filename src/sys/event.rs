@@ -46,11 +46,13 @@ impl Epoll {
         self.ctl(libc::EPOLL_CTL_DEL, fd.as_fd(), 0, 0)
     }
 
-    /// Waits without end and appends (token, events) of what is ready, at most 16 at a time. Interrupted: none.
-    pub fn wait(&self, ready: &mut Vec<(u64, i32)>) -> Result<()> {
+    /// Appends (token, events) of what is ready, at most 16 at a time; with `block`, waits without end until something is.
+    /// Interrupted: none.
+    pub fn wait(&self, ready: &mut Vec<(u64, i32)>, block: bool) -> Result<()> {
         let mut events = [libc::epoll_event { events: 0, u64: 0 }; 16];
         // SAFETY: the array is as long as said.
-        let n = unsafe { libc::epoll_wait(self.0.as_raw_fd(), events.as_mut_ptr(), events.len() as i32, -1) };
+        let n =
+            unsafe { libc::epoll_wait(self.0.as_raw_fd(), events.as_mut_ptr(), events.len() as i32, if block { -1 } else { 0 }) };
         if n < 0 {
             return match Errno::last() {
                 Errno::EINTR => Ok(()),

@@ -6,6 +6,7 @@
 pub mod bundle;
 pub mod command;
 pub mod console;
+pub mod control;
 pub mod leaks;
 #[cfg(feature = "pod")]
 pub mod network;

@@ -119,6 +119,8 @@ fn report(test: &Running, code: Option<i32>, late: bool) -> usize {
     match code {
         Some(0) => {
             println!("test {} ... ok", test.name);
+            // What a test measures it says, and is not judged by.
+            output.lines().filter(|l| l.starts_with("measured: ")).for_each(|l| println!("  {l}"));
             0
         }
         Some(SKIPPED) => {

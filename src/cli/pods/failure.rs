@@ -107,9 +107,13 @@ impl From<crate::pod::Error> for Failure {
     fn from(e: crate::pod::Error) -> Failure {
         use crate::pod::Code;
         let kind = match e.code {
-            Code::NotFound | Code::AlreadyExists | Code::Aborted | Code::Unavailable | Code::Unimplemented | Code::Internal => {
-                Kind::Failed
-            }
+            Code::NotFound
+            | Code::AlreadyExists
+            | Code::Aborted
+            | Code::Cancelled
+            | Code::Unavailable
+            | Code::Unimplemented
+            | Code::Internal => Kind::Failed,
             Code::InvalidArgument => Kind::Input,
             Code::PermissionDenied | Code::FailedPrecondition | Code::ResourceExhausted => Kind::Host,
             Code::DeadlineExceeded => Kind::Timeout,

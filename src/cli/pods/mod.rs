@@ -3,6 +3,7 @@
 
 mod context;
 mod create;
+mod ctl;
 mod delete;
 mod describe;
 mod exec;

@@ -2,7 +2,7 @@
 
 use super::context::{Context, Global};
 use super::failure::{Failure, Kind, Result};
-use super::{create, delete, describe, exec, explain, get, logs, output, plan, run, version};
+use super::{create, ctl, delete, describe, exec, explain, get, logs, output, plan, run, version};
 use crate::cli::lazy::Lazy;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
@@ -65,6 +65,8 @@ enum Verb {
     Plan(Lazy<plan::Args>),
     /// Say what a field of a manifest is, and what podrt makes of it
     Explain(Lazy<explain::Args>),
+    /// Talk to a pod's supervisor by the control protocol
+    Ctl(Lazy<ctl::Args>),
     /// Print podrt's version
     Version(Lazy<version::Args>),
 }
@@ -85,6 +87,7 @@ impl Cli {
             Verb::Delete(Lazy(args)) => delete::run(&args, &context),
             Verb::Plan(Lazy(args)) => plan::run(&args, &context),
             Verb::Explain(Lazy(args)) => explain::run(&args),
+            Verb::Ctl(Lazy(args)) => ctl::run(&args, &context),
             Verb::Version(Lazy(args)) => version::run(&args),
         }
     }

@@ -47,6 +47,17 @@ impl Decoder {
         Ok(Some(frame))
     }
 
+    /// Bytes that are held.
+    pub fn held(&self) -> usize {
+        self.buffer.len()
+    }
+
+    /// Whether [`Decoder::next_frame`] has something to say, be it an error.
+    pub fn has_frame(&self) -> bool {
+        let head = self.buffer.first_chunk::<4>().map(|head| u32::from_be_bytes(*head) as usize);
+        head.is_some_and(|length| length > CAP || self.buffer.len() >= 4 + length)
+    }
+
     /// The next whole frame as a value.
     pub fn next_value<T: serde::de::DeserializeOwned>(&mut self) -> Result<Option<T>> {
         let Some(frame) = self.next_frame()? else { return Ok(None) };
@@ -92,11 +103,16 @@ mod tests {
             Verb::DeletePod { grace: Some(3), wait: true },
             Verb::Wait { until: Stage::Ready },
             Verb::Watch { from: 7 },
+            Verb::ExecKill { session: 1, signal: None },
         ] {
             assert_eq!(Request::new(1, &verb, None).parse().unwrap(), verb);
         }
         let bare: Request = serde_json::from_str(r#"{"id":1,"verb":"Status","more":2}"#).unwrap();
         assert_eq!(bare.parse().unwrap(), Verb::Status {});
+        let short: Request = serde_json::from_str(r#"{"id":1,"verb":"DeletePod","args":{}}"#).unwrap();
+        assert_eq!(short.parse().unwrap(), Verb::DeletePod { grace: None, wait: false });
+        let token: Request = serde_json::from_str(r#"{"id":1,"verb":"Status","token":""}"#).unwrap();
+        assert_eq!(token.parse().unwrap_err().field, "token");
         let unknown: Request = serde_json::from_str(r#"{"id":1,"verb":"Fly"}"#).unwrap();
         assert_eq!(unknown.parse().unwrap_err().code, Code::Unimplemented);
         let wrong: Request = serde_json::from_str(r#"{"id":1,"verb":"Wait","args":{"until":"never"}}"#).unwrap();

@@ -1,4 +1,4 @@
-//! The control protocol: `DESIGN.md`, "Control protocol".
+//! The control protocol: `DESIGN.md`, "Control protocol"; for those who write a client, `docs/protocol.md`.
 //!
 //! ```text
 //! client                                   supervisor
@@ -6,15 +6,20 @@
 //!        ◄── Hello ─────────────────────        once, unasked
 //!        ─── Request {id, verb, ...} ───►       any number; answers may overtake each other
 //!        ◄── Answer {id, ok|error} ─────        one per request, but for Watch:
-//!        ◄── Answer {id, event} ────────        any number, until the connection ends
+//!        ◄── Answer {id, event} ────────        any number, until the connection ends or the watch is cancelled
 //! ```
 //! A frame is a length (4 bytes, big-endian, at most [`frame::CAP`]) and that many bytes of JSON. Unknown fields are ignored, an
-//! unknown verb is answered `Unimplemented`: an old supervisor under a new command still works.
+//! unknown verb is answered `Unimplemented`: an old supervisor under a new command still works. Fds (SCM_RIGHTS) travel with the
+//! first byte of the frame that speaks of them, which says how many they are.
 
 pub mod frame;
+mod outbox;
 pub(super) mod server;
+mod verb;
 
-use super::error::Error;
+pub use verb::{Stage, Verb};
+
+use super::error::{Code, Error};
 use super::status::{EventRecord, PodStatusModel};
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +28,9 @@ pub const PROTOCOL: u32 = 1;
 
 /// The socket in the sandbox's folder.
 pub const SOCKET: &str = "control.sock";
+
+/// The longest idempotency token, bytes.
+pub const TOKEN: usize = 128;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Hello {
@@ -44,40 +52,16 @@ pub struct Request {
     /// Milliseconds, for what waits; None waits without end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline_ms: Option<u64>,
+    /// A request that changes something is carried out once for each token, however often it is sent; the others get the same answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+    /// How many fds come with it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub fds: u32,
 }
 
-/// A verb with its arguments; the JSON is `{"verb": NAME, "args": {...}}`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "verb", content = "args")]
-pub enum Verb {
-    /// Answer: [`PodStatusModel`].
-    Status {},
-    /// Answer: a list of [`ContainerInfo`].
-    ContainerList {},
-    /// Answered when the stage is reached, or can no longer be reached (Aborted).
-    Wait { until: Stage },
-    /// Ends the pod. `grace` in seconds, None is the spec's. With `wait` the answer comes when nothing is left; else at once.
-    DeletePod { grace: Option<u64>, wait: bool },
-    /// Answer: an event for every numbered change after `from`, what is kept of the past first. ResourceExhausted: `from` is no
-    /// longer kept.
-    Watch { from: u64 },
-    /// Ends the supervisor and the pod's processes, and keeps the pod's record.
-    Shutdown {},
-}
-
-/// How far a pod has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Stage {
-    /// The sandbox stands, the request was fine.
-    Created,
-    /// Every app container was started once, or the pod waits for something that is its own (back-off, an init container that
-    /// failed): what a start failure looks like is the pod's status.
-    Started,
-    /// Condition Ready, or the pod has succeeded.
-    Ready,
-    /// Phase Succeeded or Failed.
-    Finished,
+fn is_zero(n: &u32) -> bool {
+    *n == 0
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,6 +74,41 @@ pub struct ContainerInfo {
     pub pid: Option<i32>,
     /// The container's cgroup, relative to the cgroup v2 mount.
     pub cgroup: String,
+}
+
+/// The pod's processes, as the host numbers them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pids {
+    pub supervisor: i32,
+    pub keeper: Option<i32>,
+    pub pause: Option<i32>,
+    /// Each running container's first process.
+    pub containers: std::collections::BTreeMap<String, i32>,
+}
+
+/// A command that runs in a container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    /// Counts up over the supervisor's life.
+    pub session: u64,
+    /// As the host sees it.
+    pub pid: i32,
+}
+
+/// How it ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionEnd {
+    /// 0..=255; 128 + n after signal n.
+    pub exit_code: i32,
+    pub signal: Option<i32>,
+    /// It was ended because its time was up.
+    pub timed_out: bool,
+    /// What it printed, stdout and stderr as they came, up to `capture` bytes; what is not UTF-8 is replaced.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub output: String,
+    /// There was more.
+    #[serde(default)]
+    pub truncated: bool,
 }
 
 /// What a watcher is told.
@@ -114,9 +133,13 @@ pub enum What {
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Answer {
+    /// The request's; 0 for what is said of the connection itself.
     pub id: u64,
     #[serde(flatten)]
     pub result: Outcome,
+    /// How many fds come with it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub fds: u32,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -127,23 +150,42 @@ pub enum Outcome {
     Event(WatchEvent),
 }
 
+impl Outcome {
+    pub fn of<T: Serialize>(value: &T) -> Outcome {
+        match serde_json::to_value(value) {
+            Ok(value) => Outcome::Ok(value),
+            Err(e) => Outcome::Error(Error::internal(format!("encode: {e}"))),
+        }
+    }
+}
+
+impl<T: Serialize> From<Result<T, Error>> for Outcome {
+    fn from(result: Result<T, Error>) -> Outcome {
+        match result {
+            Ok(value) => Outcome::of(&value),
+            Err(e) => Outcome::Error(e),
+        }
+    }
+}
+
 impl Request {
     pub fn new(id: u64, verb: &Verb, deadline_ms: Option<u64>) -> Request {
         let mut value = serde_json::to_value(verb).unwrap_or_default();
         let args = value.get_mut("args").map(serde_json::Value::take).unwrap_or_default();
         let verb = value.get("verb").and_then(|v| v.as_str()).unwrap_or_default().to_string();
-        Request { id, verb, args, deadline_ms }
+        Request { id, verb, args, deadline_ms, token: None, fds: 0 }
     }
 
     /// Errors: Unimplemented for a verb, InvalidArgument for arguments, that this build does not know.
     pub fn parse(&self) -> Result<Verb, Error> {
-        use super::error::Code;
-        const KNOWN: [&str; 6] = ["Status", "ContainerList", "Wait", "DeletePod", "Watch", "Shutdown"];
-        if !KNOWN.contains(&self.verb.as_str()) {
+        if !Verb::NAMES.contains(&self.verb.as_str()) {
             return Err(Error::new(Code::Unimplemented, format!("verb {:?} is not known to this supervisor", self.verb)));
+        }
+        if self.token.as_ref().is_some_and(|t| t.is_empty() || t.len() > TOKEN) {
+            return Err(Error::new(Code::InvalidArgument, format!("token: want 1 to {TOKEN} bytes")).in_field("token"));
         }
         let args = if self.args.is_null() { serde_json::json!({}) } else { self.args.clone() };
         serde_json::from_value(serde_json::json!({ "verb": self.verb, "args": args }))
-            .map_err(|e| Error::new(Code::InvalidArgument, format!("{}: {e}", self.verb)))
+            .map_err(|e| Error::new(Code::InvalidArgument, format!("{}: {e}", self.verb)).in_field("args"))
     }
 }

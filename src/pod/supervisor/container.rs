@@ -365,6 +365,7 @@ impl Supervisor {
         };
         let Some(mut running) = self.slots[slot].running.take() else { return };
         self.forget_handlers(slot);
+        self.forget_sessions(slot);
         let _ = self.epoll.remove(&running.pidfd);
         // Before the rmdir: the counters go with the cgroup.
         let oom_killed =

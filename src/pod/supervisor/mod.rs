@@ -12,7 +12,8 @@
 //! | `container` | one attempt: cgroup, overlay, pipes, birth; its end |
 //! | `output` | what containers print, to their logs |
 //! | `probe` | probes and hooks |
-//! | `requests` | what the control socket asks |
+//! | `requests` | what the control socket asks: a file for each group of verbs |
+//! | `session` | commands in running containers |
 //! | `helper` | what may take long, in a process of its own |
 
 pub(super) mod birth;
@@ -24,6 +25,7 @@ mod probe;
 mod recover;
 mod requests;
 mod sandbox;
+pub(super) mod session;
 mod state;
 mod turn;
 

@@ -4,7 +4,8 @@ use super::container::{Prepared, Running};
 use super::keeper::{Heirlooms, Keeper};
 use super::output::Scratch;
 use super::probe::Handlers;
-use super::requests::Waiting;
+use super::requests::{Tokens, Waiting};
+use super::session::Sessions;
 use super::{StatusWriter, needed};
 use crate::cgroup::{Cgroup, Hierarchy};
 use crate::pod::control::server::Server;
@@ -32,9 +33,11 @@ pub(super) const SLOTS: u64 = 16;
 pub(super) const HELPERS: u64 = 1 << 20;
 /// Probes and hooks, by their number; a helper's is below 2^23.
 pub(super) const HANDLERS: u64 = 1 << 23;
+/// Four for each session.
+pub(super) const SESSIONS: u64 = 1 << 30;
 
 /// How many past events a watcher can still get.
-const HISTORY: usize = 64;
+const HISTORY: usize = 256;
 
 pub(super) struct Supervisor {
     pub store: Store,
@@ -74,7 +77,9 @@ pub(super) struct Supervisor {
     pub helpers: Vec<(u64, OwnedFd)>,
     pub handlers: Handlers,
     pub scratch: Scratch,
+    pub sessions: Sessions,
     pub waiting: Vec<Waiting>,
+    pub tokens: Tokens,
     /// (client, request) of watchers.
     pub watchers: Vec<(u64, u64)>,
     /// Number of the last event.
@@ -192,7 +197,9 @@ impl Supervisor {
             helpers: Vec::new(),
             handlers: Handlers::default(),
             scratch: Scratch::default(),
+            sessions: Sessions::default(),
             waiting: Vec::new(),
+            tokens: Tokens::default(),
             watchers: Vec::new(),
             seq: beside.seq,
             history: VecDeque::new(),

@@ -1,8 +1,8 @@
 //! The loop. One turn: what is ready becomes events; the machine answers with actions; what they come to is made durable, and only
 //! then told to anybody.
 
-use super::requests::reached;
-use super::state::{HANDLERS, HELPERS, KEEPER, PAUSE, SIGNALS, SLOTS, Supervisor, TIMER};
+use super::requests::wait::reached;
+use super::state::{HANDLERS, HELPERS, KEEPER, PAUSE, SESSIONS, SIGNALS, SLOTS, Supervisor, TIMER};
 use super::{ReadyPipe, output};
 use crate::pod::control::Stage;
 use crate::pod::control::server::{LISTENER, TOKENS};
@@ -33,12 +33,14 @@ impl Supervisor {
                 return code;
             }
             sources.clear();
-            if self.epoll.wait(&mut sources).is_err() {
+            // With requests left from the last turn, what is ready is looked at, and not waited for.
+            if self.epoll.wait(&mut sources, !self.server.is_busy()).is_err() {
                 return 70;
             }
             for (token, _) in &sources {
                 self.dispatch(*token);
             }
+            self.serve();
         }
     }
 
@@ -67,12 +69,8 @@ impl Supervisor {
             PAUSE => self.pause_ended(),
             KEEPER => self.keeper_ended(),
             LISTENER => self.server.accept(&self.epoll),
-            TOKENS.. => {
-                let (requests, _) = self.server.read(token - TOKENS);
-                for request in requests {
-                    self.request(token - TOKENS, &request);
-                }
-            }
+            TOKENS.. => self.server.read(token - TOKENS, &self.epoll),
+            SESSIONS.. => self.session_ready(token),
             HANDLERS.. => self.handler_ready(token),
             HELPERS.. => self.helper_ended(token),
             SLOTS.. => match output::slot_of(token) {
@@ -85,6 +83,7 @@ impl Supervisor {
 
     /// Everything that follows, until nothing does. The exit code, when it is over.
     fn settle(&mut self, ready: &mut ReadyPipe, wait: Stage) -> Option<i32> {
+        self.expire_sessions();
         let busy = !self.queue.is_empty();
         while let Some(event) = self.queue.pop_front() {
             let actions = self.machine.handle(event, crate::pod::now());
@@ -229,8 +228,9 @@ impl Supervisor {
     /// One timer for the machine's alarm, the burials and the requests' deadlines.
     fn set_timer(&mut self) {
         let burial = (!self.burials.is_empty()).then(|| event::monotonic() + BURIAL_RETRY);
-        let deadlines = self.waiting.iter().filter_map(|w| w.deadline);
-        let next = self.alarm.into_iter().chain(burial).chain(deadlines).chain(self.handlers.deadline()).min();
+        let deadlines = self.waiting.iter().filter_map(|w| w.caller.deadline);
+        let running = self.handlers.deadline().into_iter().chain(self.sessions.deadline());
+        let next = self.alarm.into_iter().chain(burial).chain(deadlines).chain(running).min();
         if next != self.armed && self.timer.set(next).is_ok() {
             self.armed = next;
         }

@@ -2,7 +2,7 @@
 
 use super::context::{Context, Global};
 use super::failure::{Failure, Kind, Result};
-use super::{create, delete, describe, exec, explain, get, logs, output, plan, run, version};
+use super::{apply, create, delete, describe, exec, explain, get, image, logs, output, plan, run, version};
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 use std::ffi::OsString;
@@ -46,8 +46,8 @@ pub struct Cli {
 enum Verb {
     /// Create pods from manifests
     Create(create::Args),
-    /// Create pods, or leave those that are as the manifests say
-    Apply(create::Args),
+    /// Create pods, or change those that are there to what the manifests say
+    Apply(apply::Args),
     /// Run pods in the foreground and show what they print
     Run(run::Args),
     /// List pods
@@ -62,6 +62,8 @@ enum Verb {
     Delete(delete::Args),
     /// Show exactly what would be made of a manifest, and make nothing
     Plan(plan::Args),
+    /// Give bundles names that manifests can use as images
+    Image(image::Args),
     /// Say what a field of a manifest is, and what podrt makes of it
     Explain(explain::Args),
     /// Print podrt's version
@@ -75,7 +77,7 @@ impl Cli {
         let context = Context { roots, argv: argv.to_vec() };
         match self.verb {
             Verb::Create(args) => create::create(&args, &context),
-            Verb::Apply(args) => create::apply(&args, &context),
+            Verb::Apply(args) => apply::run(&args, &context),
             Verb::Run(args) => run::run(&args, &context),
             Verb::Get(args) => get::run(&args, &context),
             Verb::Describe(args) => describe::run(&args, &context),
@@ -83,6 +85,7 @@ impl Cli {
             Verb::Exec(args) => exec::run(&args, &context),
             Verb::Delete(args) => delete::run(&args, &context),
             Verb::Plan(args) => plan::run(&args, &context),
+            Verb::Image(args) => image::run(&args, &context),
             Verb::Explain(args) => explain::run(&args),
             Verb::Version(args) => version::run(&args),
         }

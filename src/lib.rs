@@ -8,7 +8,7 @@
 //! | 1 | [`store`], [`cgroup`], [`rootfs`], [`identity`], [`seccomp`], [`console`]: each its own trade |
 //! | 2 | [`container`]: OCI only; knows no pod and no Kubernetes |
 //! | 3 | `pod`: sandbox, machine, supervisor; knows no command line and no YAML |
-//! | 4 | `manifest`: Kubernetes types to the pod's own spec; the status writer |
+//! | 4 | `manifest`: Kubernetes types to the pod's own spec; the status writer; `image`: names for bundles |
 //! | 5 | [`cli`]: argv to one library call to an exit code |
 
 pub mod sys;
@@ -22,6 +22,8 @@ pub mod store;
 
 pub mod container;
 
+#[cfg(feature = "pod")]
+pub mod image;
 #[cfg(feature = "pod")]
 pub mod manifest;
 #[cfg(feature = "pod")]

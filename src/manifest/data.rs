@@ -24,13 +24,26 @@ pub struct Data {
 /// All ConfigMaps and Secrets of what was given.
 #[derive(Debug, Default)]
 pub struct Store {
+    /// Secrets keep their keys and lengths alone: what is made of them is shown to somebody.
+    redact: bool,
     found: BTreeMap<(IsSecret, String, String), (Data, String)>,
+}
+
+/// What is no text stays none, so that it is refused where a text is asked for.
+fn redact(value: &mut Vec<u8>) {
+    let is_text = std::str::from_utf8(value).is_ok_and(|text| !text.contains('\0'));
+    *value = if is_text { format!("<redacted: {} bytes>", value.len()).into_bytes() } else { vec![0xff] };
 }
 
 /// The [`Kind`] of a document of data.
 type IsSecret = bool;
 
 impl Store {
+    /// With `redact` a Secret's values are replaced by their lengths.
+    pub fn new(redact: bool) -> Store {
+        Store { redact, ..Store::default() }
+    }
+
     pub fn is_empty(&self) -> bool {
         self.found.is_empty()
     }
@@ -75,6 +88,9 @@ impl Store {
         let size: usize = data.values.values().chain(data.binary.values()).map(Vec::len).sum();
         if size > MAX_BYTES {
             wrong("data", format!("too long (got {size} bytes, want at most {MAX_BYTES})"));
+        }
+        if self.redact && kind == Kind::Secret {
+            data.values.values_mut().for_each(redact);
         }
         let here = format!("{}:{}", findings.file, node.pos.line);
         let key = (kind == Kind::Secret, namespace, name);

@@ -1,6 +1,8 @@
 //! What an API server fills in, so that what podrt shows of a pod is what a cluster would show.
 
 use super::resources;
+use super::validate::BUNDLE;
+use crate::store::images;
 use k8s_openapi::api::core::v1::{Container, HTTPGetAction, Pod, PodSecurityContext, PodSpec, Probe, Toleration};
 
 /// Source: Kubernetes' pkg/apis/core/v1/defaults.go, SetDefaults_Pod and what it calls.
@@ -27,7 +29,7 @@ pub fn set(pod: &mut Pod) {
 fn set_container(container: &mut Container) {
     text(&mut container.termination_message_path, "/dev/termination-log");
     text(&mut container.termination_message_policy, "File");
-    text(&mut container.image_pull_policy, "IfNotPresent");
+    text(&mut container.image_pull_policy, pull_policy(container.image.as_deref().unwrap_or_default()));
     container.resources.get_or_insert_default();
     for port in container.ports.iter_mut().flatten() {
         text(&mut port.protocol, "TCP");
@@ -54,6 +56,12 @@ fn set_probe(probe: &mut Probe) {
 fn set_http(get: &mut HTTPGetAction) {
     text(&mut get.path, "/");
     text(&mut get.scheme, "HTTP");
+}
+
+/// Always for the tag latest. Source: SetDefaults_Container; a bundle has no tag, and is here.
+fn pull_policy(image: &str) -> &'static str {
+    let latest = !image.starts_with(BUNDLE) && images::normal(image).is_ok_and(|full| full.ends_with(":latest"));
+    if latest { "Always" } else { "IfNotPresent" }
 }
 
 /// In the host's network a container's port is the host's.

@@ -97,7 +97,14 @@ fn names_ports_and_numbers_obey_kubernetes() {
         ),
         ("initContainers: [{name: i, image: \"bundle:\"}]", "", "initContainers[0].image: not a path"),
         ("initContainers: [{name: i, image: \"bundle:a\\nb\"}]", "", "initContainers[0].image: not a path (got \"bundle:a\\nb\""),
-        ("initContainers: [{name: i, image: \"\"}]", "", "initContainers[0].image: images other than bundles"),
+        ("initContainers: [{name: i, image: \"\"}]", "", "initContainers[0].image: not an image (got \"\", want bundle:PATH"),
+        ("initContainers: [{name: i, image: BusyBox}]", "", "initContainers[0].image: not an image (got \"BusyBox\""),
+        ("initContainers: [{name: i, image: \"a/../b\"}]", "", "initContainers[0].image: not an image (got \"a/../b\""),
+        (
+            "initContainers: [{name: i, image: \"oci:./x\"}]",
+            "",
+            "initContainers[0].image: images of the kind oci: are not supported yet",
+        ),
     ]);
 }
 
@@ -247,5 +254,55 @@ fn what_is_not_there_yet_is_refused_and_what_cannot_apply_is_warned() {
         schedulerName: mine\nautomountServiceAccountToken: true\nimagePullSecrets: [{name: a}]\naffinity: {podAffinity: {}}";
     let warnings: Vec<_> = loaded(&pod(spec, "")).warnings.iter().map(ToString::to_string).collect();
     assert_eq!(warnings.len(), 9, "{warnings:#?}");
-    assert_eq!(warnings[0], "p.yaml:5:3: spec.nodeSelector: no effect: there is one host and no scheduler");
+    for want in [
+        "p.yaml:6:3: spec.tolerations: no effect: there is one host and no scheduler",
+        "p.yaml:5:21: spec.nodeSelector[a]: this host has no such label (got \"b\"): the pod runs here all the same",
+    ] {
+        assert!(warnings.iter().any(|w| w == want), "{want}\n{warnings:#?}");
+    }
+}
+
+/// "Assigning Pods to Nodes": what this host meets is no word, what it does not meet is one warning.
+#[test]
+fn scheduling_fields_are_held_against_the_one_host() {
+    let node = crate::manifest::lower::downward::node_name();
+    let arch = if cfg!(target_arch = "x86_64") { "amd64" } else { "arm64" };
+    let required = |term: &str| {
+        format!("affinity: {{nodeAffinity: {{requiredDuringSchedulingIgnoredDuringExecution: {{nodeSelectorTerms: [{term}]}}}}}}")
+    };
+    let expression = |key: &str, rest: &str| required(&format!("{{matchExpressions: [{{key: {key}, {rest}}}]}}"));
+    for (spec, warns) in [
+        (
+            format!(
+                "nodeSelector: {{kubernetes.io/os: linux, kubernetes.io/arch: {arch}, kubernetes.io/hostname: {node}, disk: ssd}}"
+            ),
+            "",
+        ),
+        (
+            "nodeSelector: {kubernetes.io/os: windows}".to_owned(),
+            "spec.nodeSelector[kubernetes.io/os]: this host has \"linux\" (got \"windows\")",
+        ),
+        ("nodeSelector: {disk: hdd}".to_owned(), "this host has \"ssd\" (got \"hdd\")"),
+        (format!("nodeName: {node}"), ""),
+        ("nodeName: elsewhere.example".to_owned(), "spec.nodeName: this host is"),
+        (expression("disk", "operator: In, values: [hdd, ssd]"), ""),
+        (expression("disk", "operator: NotIn, values: [ssd]"), "meets no term of it"),
+        (expression("disk", "operator: Exists"), ""),
+        (expression("gpu", "operator: DoesNotExist"), ""),
+        (expression("gpu", "operator: Exists"), "meets no term of it"),
+        (expression("cores", "operator: Gt, values: [\"7\"]"), ""),
+        (expression("cores", "operator: Lt, values: [\"8\"]"), "meets no term of it"),
+        (required(&format!("{{matchFields: [{{key: metadata.name, operator: In, values: [{node}]}}]}}")), ""),
+        (required("{matchExpressions: [{key: gpu, operator: Exists}]}, {matchExpressions: [{key: disk, operator: Exists}]}"), ""),
+        (required("{}"), "meets no term of it"),
+    ] {
+        let labels = [("disk", "ssd"), ("cores", "8")].map(|(k, v)| (k.to_owned(), v.to_owned())).into();
+        let options = Options { node_labels: labels, ..options() };
+        let found = load(&[source(&pod(&spec, ""))], &options).unwrap_or_else(|e| panic!("{spec}: {e}"));
+        let warnings: Vec<_> = found.warnings.iter().map(ToString::to_string).collect();
+        match warns {
+            "" => assert!(warnings.is_empty(), "{spec}: {warnings:?}"),
+            want => assert!(warnings.len() == 1 && warnings[0].contains(want), "{spec}: {warnings:?}"),
+        }
+    }
 }

@@ -13,7 +13,10 @@ pub const MAX_BYTES: usize = 10_000_000;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
     Stdin,
+    /// A file; a folder stands for the manifests in it.
     File(PathBuf),
+    /// A folder with all folders below it; a file is itself.
+    Tree(PathBuf),
     /// A text that is there already, as if it stood in a file of `folder`.
     Text {
         name: String,
@@ -32,7 +35,7 @@ impl Source {
     pub fn name(&self) -> String {
         match self {
             Source::Stdin => "<stdin>".to_owned(),
-            Source::File(path) => path.display().to_string(),
+            Source::File(path) | Source::Tree(path) => path.display().to_string(),
             Source::Text { name, .. } => name.clone(),
         }
     }
@@ -46,8 +49,10 @@ impl Source {
             Source::Stdin => std::env::current_dir(),
             Source::Text { folder, .. } => std::path::absolute(folder),
             // What `<(command)` stands for lies nowhere.
-            Source::File(path) if path.starts_with("/dev") || path.starts_with("/proc") => std::env::current_dir(),
-            Source::File(path) => {
+            Source::File(path) | Source::Tree(path) if path.starts_with("/dev") || path.starts_with("/proc") => {
+                std::env::current_dir()
+            }
+            Source::File(path) | Source::Tree(path) => {
                 let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
                 std::path::absolute(folder)
             }
@@ -63,7 +68,7 @@ impl Source {
         let bytes = match self {
             Source::Text { text, .. } => return Ok(text.trim_start_matches('\u{feff}').to_owned()),
             Source::Stdin => capped(io::stdin().lock()).map_err(|e| fail(word(&e)))?,
-            Source::File(path) => open(path).map_err(fail)?,
+            Source::File(path) | Source::Tree(path) => open(path).map_err(fail)?,
         };
         if bytes.len() > MAX_BYTES {
             return Err(fail(format!("too large (want at most {MAX_BYTES} bytes)")));
@@ -82,6 +87,62 @@ impl Source {
             }
         }
     }
+}
+
+/// What stands for a folder's manifests: their names' ends, as kubectl has them.
+const ENDS: &[&str] = &["json", "yaml", "yml"];
+/// Files of all folders together; whoever has more runs them in parts.
+const MAX_FILES: usize = 1000;
+/// Levels of folders below one that was named.
+const MAX_LEVELS: usize = 32;
+
+/// The sources with each folder replaced by its manifests, in the order of their names, and what is wrong with folders.
+pub(super) fn expand(sources: &[Source]) -> (Vec<Source>, Vec<Problem>) {
+    let (mut files, mut problems) = (Vec::new(), Vec::new());
+    for source in sources {
+        let (path, levels) = match source {
+            Source::File(path) => (path, 0),
+            Source::Tree(path) => (path, MAX_LEVELS),
+            other => {
+                files.push(other.clone());
+                continue;
+            }
+        };
+        if !path.is_dir() {
+            files.push(Source::File(path.clone()));
+            continue;
+        }
+        let mut found = Vec::new();
+        let problem = match folder(path, levels, &mut found) {
+            Err(problem) => problem,
+            Ok(()) if found.is_empty() => format!("holds no manifest (want files that end in {})", super::error::or_list(ENDS)),
+            Ok(()) => {
+                files.extend(found.into_iter().map(Source::File));
+                continue;
+            }
+        };
+        problems.push(Problem { file: source.name(), line: 0, col: 0, field: String::new(), problem });
+    }
+    (files, problems)
+}
+
+/// Links to folders are not followed: a tree has an end.
+fn folder(path: &Path, levels: usize, found: &mut Vec<PathBuf>) -> Result<(), String> {
+    let mut entries = std::fs::read_dir(path).and_then(Iterator::collect::<io::Result<Vec<_>>>).map_err(|e| word(&e))?;
+    entries.sort_by_key(std::fs::DirEntry::file_name);
+    for entry in entries {
+        let path = entry.path();
+        let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        if is_folder && levels > 0 {
+            folder(&path, levels - 1, found)?;
+        } else if !is_folder && path.extension().is_some_and(|end| ENDS.iter().any(|e| end == *e)) {
+            found.push(path);
+        }
+        if found.len() > MAX_FILES {
+            return Err(format!("holds too many manifests (want at most {MAX_FILES})"));
+        }
+    }
+    Ok(())
 }
 
 /// At most one byte more than allowed.

@@ -1,5 +1,6 @@
 //! The way through: sources in, pods out, or everything that is wrong.
 
+use super::annotations::{APPLIED_FROM, LAST_APPLIED};
 use super::data::Store;
 use super::document::Kind;
 use super::error::{Errors, Problem};
@@ -10,13 +11,15 @@ use super::node::{Node, Pos};
 use super::schema::{CONFIG_MAP, META, POD, SECRET};
 use super::validate::{self, Allow};
 use super::walk::{Findings, Validate, walk};
-use super::{defaults, document, yaml};
+use super::{defaults, document, input, yaml};
 use crate::pod::spec::PodSpec;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
+/// Bytes of all files together: what they become is some ten times as large.
+const MAX_TEXT: usize = 20_000_000;
 /// Errors of all that was given; nobody reads more.
 const MOST: usize = 1000;
 
@@ -29,9 +32,13 @@ pub struct Options {
     /// `--allowed-unsafe-sysctls`: names, or starts of names that end in `*`.
     pub allowed_unsafe_sysctls: Vec<String>,
     pub missing_controllers_warn: bool,
+    /// `--node-label`: what this host has beyond its name, os and arch.
+    pub node_labels: BTreeMap<String, String>,
     /// Bytes of the host's memory, for oom_score_adj; None reads /proc/meminfo.
     pub host_memory: Option<u64>,
     pub fresh: Fresh,
+    /// The values of Secrets are left out: for what is printed.
+    pub redact: bool,
 }
 
 /// One pod of what was given.
@@ -40,6 +47,8 @@ pub struct Manifest {
     pub spec: PodSpec,
     /// The v1 Pod with defaults, uid and creationTimestamp, no status: what the store keeps and `get -o yaml` shows.
     pub pod: Pod,
+    /// What was asked, without defaults and without what a server adds: what an apply remembers.
+    pub asked: serde_json::Value,
     pub file: String,
     pub line: u32,
 }
@@ -71,9 +80,9 @@ pub struct Name {
 /// All problems of all sources; then there is no pod.
 pub fn load(sources: &[Source], options: &Options) -> Result<Manifests, Errors> {
     let memory = options.host_memory.unwrap_or_else(host_memory);
-    let allow = Allow { unsafe_sysctls: options.allowed_unsafe_sysctls.clone() };
+    let allow = Allow { unsafe_sysctls: options.allowed_unsafe_sysctls.clone(), node_labels: options.node_labels.clone() };
     let mut pods = Vec::new();
-    let mut data = Store::default();
+    let mut data = Store::new(options.redact);
     let warnings = each_object(sources, |kind, node, folder, findings| {
         if kind != Kind::Pod {
             let fields = if kind == Kind::ConfigMap { CONFIG_MAP } else { SECRET };
@@ -82,9 +91,14 @@ pub fn load(sources: &[Source], options: &Options) -> Result<Manifests, Errors> 
             let namespace = namespace_of(own, node, options, findings);
             return data.add(kind, &json, namespace, node, findings);
         }
-        let json = walk(node, POD, options.validate, findings);
+        let mut json = walk(node, POD, options.validate, findings);
+        without_marks(&mut json);
+        let mut asked = json.clone();
         let Some(mut pod) = typed(json, node, findings) else { return };
         namespace(&mut pod, node, options, findings);
+        asked["apiVersion"] = "v1".into();
+        asked["kind"] = "Pod".into();
+        asked["metadata"]["namespace"] = pod.metadata.namespace.clone().into();
         defaults::set(&mut pod);
         validate::check(&pod, node, &allow, findings);
         if !findings.errors.is_empty() {
@@ -99,7 +113,7 @@ pub fn load(sources: &[Source], options: &Options) -> Result<Manifests, Errors> 
         for (field, problem) in refs.problems {
             findings.error(node.locate(&field), &field, problem);
         }
-        pods.push(Manifest { spec, pod, file: findings.file.to_owned(), line: node.pos.line });
+        pods.push(Manifest { spec, pod, asked, file: findings.file.to_owned(), line: node.pos.line });
     })?;
     if pods.is_empty() && !data.is_empty() {
         let file = sources.first().map(Source::name).unwrap_or_default();
@@ -151,11 +165,20 @@ fn each_object(
     mut read: impl FnMut(Kind, &Node<'_>, &Path, &mut Findings<'_>),
 ) -> Result<Vec<Problem>, Errors> {
     let mut texts = Vec::new();
-    let mut errors = Vec::new();
-    for source in sources {
+    let (sources, mut errors) = input::expand(sources);
+    let mut room = MAX_TEXT;
+    for source in &sources {
         let whole = |problem: String| Problem { file: source.name(), line: 0, col: 0, field: String::new(), problem };
         match (source.read(), source.folder()) {
-            (Ok(text), Ok(folder)) => texts.push((source.name(), Ok((text, folder)))),
+            (Ok(text), Ok(folder)) => {
+                let Some(left) = room.checked_sub(text.len()) else {
+                    return Err(Errors(vec![whole(format!(
+                        "too large with the files before it (want at most {MAX_TEXT} bytes in all)"
+                    ))]));
+                };
+                room = left;
+                texts.push((source.name(), Ok((text, folder))));
+            }
             (Err(problem), _) => texts.push((source.name(), Err(problem))),
             (_, Err(e)) => texts.push((source.name(), Err(whole(format!("no working folder: {e}"))))),
         }
@@ -225,6 +248,14 @@ fn each_object(
     let place = |p: &Problem| texts.iter().position(|(file, _)| *file == p.file).unwrap_or(usize::MAX);
     errors.sort_by_key(|p| (place(p), p.line, p.col));
     if errors.is_empty() { Ok(warnings) } else { Err(Errors(errors)) }
+}
+
+/// What an apply has written into a pod that was printed and comes back.
+fn without_marks(json: &mut serde_json::Value) {
+    let annotations = json.pointer_mut("/metadata/annotations").and_then(serde_json::Value::as_object_mut);
+    if let Some(annotations) = annotations {
+        annotations.retain(|key, _| key != LAST_APPLIED && key != APPLIED_FROM);
+    }
 }
 
 fn typed(json: serde_json::Value, node: &Node<'_>, findings: &mut Findings<'_>) -> Option<Pod> {

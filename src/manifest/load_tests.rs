@@ -151,14 +151,14 @@ fn json_is_read_as_yaml_is() {
 fn all_problems_of_a_file_come_at_once_each_with_its_place() {
     let got = problems(
         "apiVersion: v1\nkind: Pod\nmetadata:\n  name: A_b\nspec:\n  restartPolicy: always\n  contaners: []\n  hostnameOverride: x\n  containers:\n  \
-         - name: c\n    image: nginx\n    tty: \"true\"\n  - image: bundle:x\n",
+         - name: c\n    image: Nginx\n    tty: \"true\"\n  - image: bundle:x\n",
     );
     for want in [
         "p.yaml:4:9: metadata.name: not a valid pod name (got \"A_b\", want at most 253",
         "p.yaml:6:18: spec.restartPolicy: unsupported value (got \"always\", want Always, OnFailure or Never; did you mean Always?)",
         "p.yaml:7:3: spec.contaners: unknown field (did you mean \"containers\"?)",
         "p.yaml:8:3: spec.hostnameOverride: not supported yet by this version of podrt",
-        "p.yaml:11:12: spec.containers[0].image: images other than bundles are not supported yet (got \"nginx\", want bundle:PATH)",
+        "p.yaml:11:12: spec.containers[0].image: not an image (got \"Nginx\", want bundle:PATH, or an image name such as",
         "p.yaml:12:10: spec.containers[0].tty: wrong type (got the text \"true\", want true or false; without quotes)",
         "p.yaml:13:5: spec.containers[1].name: missing (want a text)",
     ] {
@@ -294,9 +294,9 @@ fn several_documents_start_together_or_not_at_all() {
         b.replace('\n', "\n  ").trim_end_matches(' ')
     );
     assert_eq!(loaded(&list).pods.len(), 2);
-    let bad = problems(&list.replace("bundle:./b", "nginx"));
+    let bad = problems(&list.replace("bundle:./b", "Nginx"));
     assert_eq!(bad.len(), 2);
-    assert!(bad[1].contains("items[1].spec.containers[0].image: images other"), "{bad:#?}");
+    assert!(bad[1].contains("items[1].spec.containers[0].image: not an image"), "{bad:#?}");
     assert_eq!(problems(&format!("{a}---\n{b}---\nx: [\n")).len(), 1);
     let twice = problems(&format!("{a}---\n{a}"));
     assert_eq!(twice, ["p.yaml:9:1: metadata.name: the pod default/p stands at p.yaml:1 already"]);

@@ -28,14 +28,17 @@ mod scalar;
 mod schema;
 mod status;
 mod sysctls;
+mod update;
 mod validate;
 mod walk;
 mod yaml;
 
+pub use annotations::{APPLIED_FROM, LAST_APPLIED};
 pub use error::{Errors, Problem};
 pub use explain::{Explained, explain};
 pub use fresh::Fresh;
 pub use input::{MAX_BYTES, Source};
 pub use load::{Manifest, Manifests, Name, Options, load, load_names};
 pub use status::{status_json, write_status};
+pub use update::{Update, remember, update};
 pub use walk::Validate;

@@ -168,3 +168,16 @@ fn groups_are_the_pods() {
     let security = one(&pod(spec, "")).containers[0].security.clone();
     assert_eq!((security.fs_group, security.strict_groups, security.supplemental_groups), (Some(2000), true, vec![5]));
 }
+
+#[test]
+fn a_secret_that_is_redacted_shows_nowhere() {
+    let text = pod(
+        "volumes: [{name: v, secret: {secretName: s}}]",
+        "env: [{name: A, valueFrom: {secretKeyRef: {name: s, key: k}}}, {name: B, value: x$(A)}]\ncommand: [sh, $(A)]\nenvFrom: [{secretRef: {name: s}}]\nvolumeMounts: [{name: v, mountPath: /v}]",
+    ) + "---\napiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {k: hunter2, l: more}\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: m}\ndata: {k: open}\n";
+    let shown = load(&[source(&text)], &Options { redact: true, ..options() }).unwrap_or_else(|e| panic!("{e}"));
+    let spec = serde_json::to_string(&shown.pods[0].spec).unwrap_or_default();
+    assert!(!spec.contains("hunter2") && !spec.contains("more"), "{spec}");
+    assert!(spec.contains("x<redacted: 7 bytes>"), "{spec}");
+    assert!(serde_json::to_string(&one(&text)).unwrap_or_default().contains("hunter2"));
+}

@@ -16,6 +16,7 @@
 //! first and hands over `supervisor::main(&args, manifest's writer of a v1 PodStatus)`.
 #![forbid(unsafe_code)]
 
+mod change;
 pub mod client;
 pub mod config;
 pub mod control;
@@ -23,6 +24,7 @@ mod create;
 mod delete;
 mod entry;
 pub mod error;
+pub mod image;
 mod list;
 pub mod logs;
 pub mod machine;
@@ -35,6 +37,7 @@ pub mod supervisor;
 mod undo;
 pub mod volume;
 
+pub use change::change;
 pub use control::Stage;
 pub use create::{CreateOptions, Created, create, create_telling};
 pub use delete::{DeleteOptions, delete, sweep};

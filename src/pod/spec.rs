@@ -117,7 +117,10 @@ pub struct ContainerSpec {
     pub name: String,
     /// As written: `bundle:./app`.
     pub image: String,
-    /// The OCI bundle's folder, absolute.
+    /// imagePullPolicy Never: an image whose name is not known here fails, instead of being waited for.
+    #[serde(default)]
+    pub pull_never: bool,
+    /// The OCI bundle's folder, absolute; empty where `image` is a name, which is looked up when the container is made.
     pub bundle: PathBuf,
     /// An init container with `restartPolicy: Always` is a sidecar; None follows the pod's policy.
     pub restart_policy: Option<RestartPolicy>,

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | 0 | the live supervisor, or who cleans up after it |
 //! | 1 | the command that creates the sandbox, until the supervisor has it |
+//! | 2 | a command that changes what was asked of the pod |
 
 use super::Result;
 use crate::sys::{errno::Call, lock};
@@ -15,6 +16,7 @@ use std::path::Path;
 
 pub const SUPERVISOR: i64 = 0;
 pub const CREATOR: i64 = 1;
+pub const CHANGER: i64 = 2;
 
 /// The open lock file. A process opens the file of one sandbox once: closing any other fd of it would drop its locks.
 #[derive(Debug)]

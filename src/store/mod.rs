@@ -4,6 +4,7 @@
 //! <state>/sandboxes/<id>/{intent.json, pod.json, status.json, lock, control.sock, containers/}
 //! <state>/names/<namespace>/<name>  -> ../../sandboxes/<id>
 //! <data>/pods/<id>/<container>.<attempt>/{upper,work}
+//! <data>/images/<name>.json
 //! <log>/pods/<namespace>_<name>_<uid>/<container>/<attempt>.log
 //! ```
 //!
@@ -13,6 +14,8 @@
 #![forbid(unsafe_code)]
 
 pub mod atomic;
+#[cfg(feature = "pod")]
+pub mod images;
 pub mod intent;
 pub mod lock;
 mod names;

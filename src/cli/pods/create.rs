@@ -1,32 +1,42 @@
-//! `podrt create` and `podrt apply`: everything is checked before anything is made.
+//! `podrt create`, and the half that `podrt apply` shares: everything is checked before anything is made.
 
 use super::context::Context;
 use super::manifest::Reading;
-use super::{Failure, Kind, Result, output};
+use super::{Failure, Kind, Result, json, output, yaml};
 use crate::container::Bundle;
-use crate::manifest::{Fresh, Manifest};
+use crate::manifest::{Fresh, Manifest, Manifests, Update};
 use crate::pod::control::Stage;
 use crate::pod::status::{ContainerState, PodStatusModel};
-use crate::pod::{self, Code, CreateOptions, Created, DeleteOptions};
+use crate::pod::{self, Code, CreateOptions, Created, DeleteOptions, PodRecord};
 use clap::ValueEnum;
+use serde_json::Value;
+use std::io::Write;
 use std::time::{Duration, Instant};
 
 const EXAMPLES: &str = "\
 Examples:
   podrt create -f pod.yaml                         return as soon as the pod exists
   podrt create -f pod.yaml --wait=ready --timeout=30s
-  podrt apply -f pods/a.yaml -f pods/b.yaml        fine where they run already
-  podrt apply -f pod.yaml --replace                delete a differing one and create it anew
+  podrt create -f pods/ -R                         every manifest of a folder and of those below it
+  podrt create -f pod.yaml --dry-run -o yaml       what would be asked for, with all defaults
   generate | podrt create -f -                     from stdin
 
-Prints pod/NAME created (apply: or unchanged). Exit code 0; 1 name taken or pod not up; 3 wrong manifest; 4 the host cannot;
-5 --timeout is over.";
+Prints pod/NAME created. Exit code 0; 1 name taken or pod not up; 3 wrong manifest; 4 the host cannot; 5 --timeout is over.";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
+// Apply flattens these into its own.
+#[group(id = "creating")]
 pub struct Args {
     #[command(flatten)]
-    reading: Reading,
+    pub reading: Reading,
+    #[command(flatten)]
+    pub making: Making,
+}
+
+/// How pods are made, and what is said of it.
+#[derive(Debug, clap::Args)]
+pub struct Making {
     /// How far the pods must have come before podrt returns
     #[arg(long, value_name = "STAGE", default_value = "created")]
     wait: Wait,
@@ -35,7 +45,67 @@ pub struct Args {
     timeout: Duration,
     /// Delete a pod of the same name first
     #[arg(long)]
-    replace: bool,
+    pub replace: bool,
+    /// Say what would be done, or with -o print the pods, and do nothing
+    #[arg(long, value_name = "HOW", default_value = "none", num_args = 0..=1, require_equals = true, default_missing_value = "client")]
+    dry_run: DryRun,
+    /// Print the pods as they are asked for, defaults included: yaml, json or name
+    #[arg(short, long, value_name = "FORMAT")]
+    output: Option<Format>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum DryRun {
+    None,
+    /// There is no server: both are the same
+    #[value(alias = "server")]
+    Client,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Yaml,
+    Json,
+    Name,
+}
+
+impl Making {
+    pub fn is_dry(&self) -> bool {
+        self.dry_run != DryRun::None
+    }
+
+    /// What was done, or would be. A reader that is gone takes back nothing.
+    fn tell(&self, context: &Context, tasks: &[Task]) -> Result {
+        let dry = if self.dry_run == DryRun::None { "" } else { " (dry run)" };
+        let Some(format) = self.output else {
+            for task in tasks {
+                output::say(format_args!("pod/{} {}{dry}", task.manifest.spec.name, task.done()))?;
+            }
+            return Ok(());
+        };
+        if format == Format::Name {
+            for task in tasks {
+                output::say(format_args!("pod/{}", task.manifest.spec.name))?;
+            }
+            return Ok(());
+        }
+        let mut pods = Vec::new();
+        for task in tasks {
+            let spec = &task.manifest.spec;
+            match pod::get(&context.roots, &spec.namespace, &spec.name)? {
+                Some(record) if self.dry_run == DryRun::None => pods.push(json::pod(context, &record)?),
+                _ => pods.push(task.pod.clone()),
+            }
+        }
+        let whole = if pods.len() == 1 { pods.remove(0) } else { json::list(pods) };
+        let text = match format {
+            Format::Yaml => yaml::print(&whole),
+            _ => serde_json::to_string_pretty(&whole).map_err(Failure::failed)? + "\n",
+        };
+        let mut out = output::stdout();
+        out.write_all(text.as_bytes())?;
+        Ok(out.flush()?)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -59,43 +129,54 @@ impl Wait {
 }
 
 /// What is to be done about one manifest.
-enum Step {
+pub enum Step {
     Create,
     Replace,
     Keep,
+    /// Its record alone changes.
+    Update(Box<(PodRecord, Update)>),
+}
+
+/// A manifest, and what becomes of it.
+pub struct Task<'m> {
+    pub manifest: &'m Manifest,
+    pub step: Step,
+    /// The v1 Pod to be stored.
+    pub pod: Value,
+}
+
+impl Task<'_> {
+    /// As kubectl says it.
+    fn done(&self) -> &'static str {
+        match self.step {
+            Step::Create | Step::Replace => "created",
+            Step::Update(_) => "configured",
+            Step::Keep => "unchanged",
+        }
+    }
 }
 
 pub fn create(args: &Args, context: &Context) -> Result {
-    act(args, context, |manifest| match pod::get(&context.roots, &manifest.spec.namespace, &manifest.spec.name)? {
-        None => Ok(Step::Create),
-        Some(_) if args.replace => Ok(Step::Replace),
-        Some(_) => Err(exists(manifest)),
-    })
+    context.require_root()?;
+    make(&args.making, context, &args.reading.load(Fresh::Random)?)
 }
 
-pub fn apply(args: &Args, context: &Context) -> Result {
-    act(args, context, |manifest| {
-        let Some(old) = pod::get(&context.roots, &manifest.spec.namespace, &manifest.spec.name)? else { return Ok(Step::Create) };
-        if super::json::same_request(&super::json::manifest(context, &old)?, &manifest.pod_json()) {
-            Ok(Step::Keep)
-        } else if args.replace {
-            Ok(Step::Replace)
-        } else {
-            Err(Failure {
-                kind: Kind::Failed,
-                lines: vec![format!(
-                    "error: The Pod \"{}\" is invalid: spec: Forbidden: pod updates may not change a pod in place yet (--replace deletes it and creates it anew)",
-                    manifest.spec.name
-                )],
-            })
-        }
+/// Creates all of them, or none.
+pub fn make(making: &Making, context: &Context, manifests: &Manifests) -> Result {
+    act(making, context, manifests, |manifest| {
+        let step = match pod::get(&context.roots, &manifest.spec.namespace, &manifest.spec.name)? {
+            None => Step::Create,
+            Some(_) if making.replace => Step::Replace,
+            Some(_) => return Err(exists(manifest)),
+        };
+        Ok(Task { manifest, step, pod: manifest.pod_json() })
     })
 }
 
 /// Makes way for a pod and checks what can be checked, for a command that creates it next.
 pub fn ready(context: &Context, manifest: &Manifest, replace: bool, pods: usize) -> Result {
     let (namespace, name) = (&manifest.spec.namespace, &manifest.spec.name);
-    bundles(manifest, pods)?;
+    bundles(context, manifest, pods)?;
     if pod::get(&context.roots, namespace, name)?.is_none() {
         return Ok(());
     }
@@ -103,7 +184,7 @@ pub fn ready(context: &Context, manifest: &Manifest, replace: bool, pods: usize)
 }
 
 /// One that is gone by now is fine.
-fn remove(context: &Context, manifest: &Manifest) -> Result {
+pub(super) fn remove(context: &Context, manifest: &Manifest) -> Result {
     match pod::delete(&context.roots, &manifest.spec.namespace, &manifest.spec.name, &DeleteOptions::default()) {
         Err(e) if e.code != Code::NotFound => Err(e.into()),
         _ => Ok(()),
@@ -115,58 +196,74 @@ fn exists(manifest: &Manifest) -> Failure {
     Failure::server("AlreadyExists", text)
 }
 
-fn act(args: &Args, context: &Context, decide: impl Fn(&Manifest) -> Result<Step>) -> Result {
-    context.require_root()?;
+/// Decides about all, then does it; what fails takes back what was made.
+pub(super) fn act<'m>(
+    args: &Making,
+    context: &Context,
+    manifests: &'m Manifests,
+    decide: impl Fn(&'m Manifest) -> Result<Task<'m>>,
+) -> Result {
     let began = Instant::now();
-    let manifests = args.reading.load(Fresh::Random)?;
-    let (mut steps, mut failures) = (Vec::new(), Vec::new());
+    let (mut tasks, mut failures) = (Vec::new(), Vec::new());
     for manifest in &manifests.pods {
-        match decide(manifest).and_then(|step| bundles(manifest, manifests.pods.len()).map(|()| step)) {
-            Ok(step) => steps.push((manifest, step)),
+        match decide(manifest).and_then(|task| bundles(context, manifest, manifests.pods.len()).map(|()| task)) {
+            Ok(task) => tasks.push(task),
             Err(failure) => failures.push(failure),
         }
     }
     Failure::all(failures)?;
     let left = || (!args.timeout.is_zero()).then(|| args.timeout.saturating_sub(began.elapsed()));
     // Of one pod the word that is waited for comes on the way that its creation is told.
-    if let [(manifest, step @ (Step::Create | Step::Replace))] = steps.as_slice() {
+    if let [Task { manifest, step: step @ (Step::Create | Step::Replace), pod }] = tasks.as_slice()
+        && args.dry_run == DryRun::None
+        && args.output.is_none()
+    {
         if let Step::Replace = step {
             remove(context, manifest)?;
         }
-        return alone(context, manifest, args.wait.stage(), left());
+        return alone(context, manifest, pod.clone(), args.wait.stage(), left());
     }
-    let mut made: Vec<&Manifest> = Vec::new();
-    for (manifest, step) in steps {
-        match step {
-            Step::Keep => {
-                output::say(format_args!("pod/{} unchanged", manifest.spec.name))?;
-                continue;
-            }
-            Step::Replace => {
-                if let Err(failure) = remove(context, manifest) {
-                    return Err(undo(context, &made, failure));
-                }
-            }
-            Step::Create => {}
-        }
-        if let Err(failure) = one(context, manifest) {
-            return Err(undo(context, &made, failure));
-        }
-        made.push(manifest);
+    if args.dry_run == DryRun::None {
+        perform(context, &tasks)?;
     }
-    // A reader that is gone takes back nothing.
-    for manifest in &made {
-        output::say(format_args!("pod/{} created", manifest.spec.name))?;
-    }
-    if args.wait == Wait::Created {
+    args.tell(context, &tasks)?;
+    if args.wait == Wait::Created || args.dry_run != DryRun::None {
         return Ok(());
     }
-    Failure::all(made.iter().filter_map(|m| wait(context, m, args.wait.stage(), left()).err()).collect())
+    let made = tasks.iter().filter(|t| matches!(t.step, Step::Create | Step::Replace)).map(|t| t.manifest);
+    Failure::all(made.filter_map(|m| wait(context, m, args.wait.stage(), left()).err()).collect())
+}
+
+fn perform(context: &Context, tasks: &[Task]) -> Result {
+    let mut made: Vec<&Manifest> = Vec::new();
+    for Task { manifest, step, pod } in tasks {
+        let done = match step {
+            Step::Keep => continue,
+            Step::Update(both) => {
+                let (record, update) = both.as_ref();
+                pod::change(&context.roots, record, &update.before, pod)
+                    .map_err(|e| Failure::from(e.context(format_args!("apply {}", manifest.spec.name))))
+            }
+            Step::Replace => remove(context, manifest).and_then(|()| one_as(context, manifest, pod.clone())),
+            Step::Create => one_as(context, manifest, pod.clone()),
+        };
+        if let Err(failure) = done {
+            return Err(undo(context, &made, failure));
+        }
+        if !matches!(step, Step::Update(_)) {
+            made.push(manifest);
+        }
+    }
+    Ok(())
 }
 
 /// Creates one pod; what was done otherwise than asked is printed. Errors: nothing is left of it.
 pub fn one(context: &Context, manifest: &Manifest) -> Result {
-    let options = CreateOptions { manifest: Some(manifest.pod_json()), ..CreateOptions::default() };
+    one_as(context, manifest, manifest.pod_json())
+}
+
+fn one_as(context: &Context, manifest: &Manifest, pod: Value) -> Result {
+    let options = CreateOptions { manifest: Some(pod), ..CreateOptions::default() };
     let created = pod::create(&manifest.spec, &context.roots, &options).map_err(|e| not_made(manifest, e))?;
     warn(manifest, &created);
     Ok(())
@@ -186,8 +283,8 @@ fn warn(manifest: &Manifest, created: &Created) {
 }
 
 /// Creates the only pod that is asked for, says so, and waits for its stage.
-fn alone(context: &Context, manifest: &Manifest, stage: Stage, left: Option<Duration>) -> Result {
-    let options = CreateOptions { manifest: Some(manifest.pod_json()), wait: stage, deadline: left };
+fn alone(context: &Context, manifest: &Manifest, pod: Value, stage: Stage, left: Option<Duration>) -> Result {
+    let options = CreateOptions { manifest: Some(pod), wait: stage, deadline: left };
     let mut said = Ok(());
     let created = pod::create_telling(&manifest.spec, &context.roots, &options, &mut |created| {
         warn(manifest, created);
@@ -203,12 +300,14 @@ fn alone(context: &Context, manifest: &Manifest, stage: Stage, left: Option<Dura
 }
 
 /// Of several pods none may start where one names a bundle that cannot be run; of one alone, its creation tells.
-fn bundles(manifest: &Manifest, pods: usize) -> Result {
+fn bundles(context: &Context, manifest: &Manifest, pods: usize) -> Result {
     if pods < 2 {
         return Ok(());
     }
     for container in manifest.spec.all_containers() {
-        let bundle = Bundle::load(&container.bundle).and_then(|b| b.rootfs().map(drop));
+        // A name that is nobody's yet is waited for.
+        let Ok(path) = pod::image::bundle(&context.roots, container) else { continue };
+        let bundle = Bundle::load(&path).and_then(|b| b.rootfs().map(drop));
         bundle.map_err(|e| {
             let (name, container) = (&manifest.spec.name, &container.name);
             Failure::new(Kind::Input, format_args!("create {name}: container {container}: {e}"))
@@ -264,7 +363,9 @@ pub fn start_failures(status: &PodStatusModel) -> Vec<String> {
         format!("container {name}: {reason}{}{message}", if message.is_empty() { "" } else { ": " })
     };
     let containers = status.all_containers().filter_map(|c| match &c.state {
-        ContainerState::Waiting { reason, message } if reason.ends_with("Error") => Some(of(&c.name, reason, message)),
+        ContainerState::Waiting { reason, message } if reason.ends_with("Error") || reason.contains("Image") => {
+            Some(of(&c.name, reason, message))
+        }
         ContainerState::Terminated(end) if end.reason == "StartError" || end.reason == "ContainerCannotRun" => {
             Some(of(&c.name, &end.reason, &end.message))
         }

@@ -42,32 +42,14 @@ pub fn strings(pod: &Value, field: &str) -> BTreeMap<String, String> {
     map.into_iter().flatten().filter_map(|(k, v)| Some((k.clone(), v.as_str()?.to_owned()))).collect()
 }
 
-/// Whether two manifests ask for the same: all but what the creation adds.
-pub fn same_request(a: &Value, b: &Value) -> bool {
-    let asked = |pod: &Value| {
-        let mut pod = pod.clone();
-        if let Some(object) = pod.as_object_mut() {
-            object.remove("status");
-            if let Some(meta) = object.get_mut("metadata").and_then(Value::as_object_mut) {
-                for field in ["uid", "creationTimestamp", "generation", "resourceVersion", "managedFields"] {
-                    meta.remove(field);
-                }
-            }
-        }
-        pod
-    };
-    asked(a) == asked(b)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn what_the_creation_adds_makes_no_difference_and_all_else_does() {
-        let pod = |uid: &str, label: &str| json!({"metadata": {"name": "a", "uid": uid, "labels": {"x": label}}, "spec": {}});
-        assert!(same_request(&pod("1", "a"), &pod("2", "a")));
-        assert!(!same_request(&pod("1", "a"), &pod("1", "b")));
-        assert_eq!(strings(&pod("1", "a"), "labels"), [("x".to_string(), "a".to_string())].into());
+    fn labels_are_texts_by_key() {
+        let pod = json!({"metadata": {"name": "a", "labels": {"x": "a"}}, "spec": {}});
+        assert_eq!(strings(&pod, "labels"), [("x".to_string(), "a".to_string())].into());
+        assert!(strings(&pod, "annotations").is_empty());
     }
 }

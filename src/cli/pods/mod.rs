@@ -1,6 +1,7 @@
 //! podrt's commands: pods in kubectl's spelling. One verb, one file; each parses nothing but its own arguments, makes one call
 //! into the pod layer and prints. An error is printed here, once.
 
+mod apply;
 mod context;
 mod create;
 mod ctl;
@@ -9,7 +10,9 @@ mod describe;
 mod exec;
 mod explain;
 mod failure;
+mod generate;
 mod get;
+mod image;
 mod json;
 mod logs;
 mod manifest;

@@ -5,9 +5,9 @@ use super::manifest::Reading;
 use super::{Failure, Kind, Result, output, yaml};
 use crate::cgroup::Limits;
 use crate::container::Bundle;
-use crate::manifest::{Fresh, Manifest};
-use crate::pod::config;
+use crate::manifest::{Fresh, Manifest, Options};
 use crate::pod::spec::ContainerSpec;
+use crate::pod::{config, image};
 use crate::rootfs;
 use serde_json::{Value, json};
 use std::ffi::CString;
@@ -18,7 +18,8 @@ Examples:
   podrt plan -f pod.yaml              the pod, its cgroups' files, each container's mounts and final config.json
   podrt plan -f pod.yaml | diff before.yaml -
 
-Prints one YAML document for each pod. uid and creation time, which are new for every pod, are shown as zeros.";
+Prints one YAML document for each pod. uid and creation time, which are new for every pod, are shown as zeros; values of
+Secrets are not shown.";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -29,7 +30,9 @@ pub struct Args {
 
 pub fn run(args: &Args, context: &Context) -> Result {
     context.require_root()?;
-    let manifests = args.reading.load(Fresh::Fixed)?;
+    // What is printed ends up in logs and reviews.
+    let options = Options { fresh: Fresh::Fixed, redact: true, ..Options::default() };
+    let manifests = args.reading.checks.load(&args.reading.files.sources(), options)?;
     let mut out = output::stdout();
     for manifest in &manifests.pods {
         let plan = plan(context, manifest)?;
@@ -48,7 +51,8 @@ fn plan(context: &Context, manifest: &Manifest) -> Result<Value> {
         let wrong = |e: &dyn std::fmt::Display| {
             Failure::new(Kind::Input, format_args!("plan {}: container {}: {e}", spec.name, container.name))
         };
-        let bundle = Bundle::load(&container.bundle).map_err(|e| wrong(&e))?;
+        let path = image::bundle(&context.roots, container).map_err(|e| wrong(&e.message))?;
+        let bundle = Bundle::load(&path).map_err(|e| wrong(&e))?;
         let config = config::merge(spec, container, &bundle).map_err(|e| wrong(&e))?;
         cgroups.insert(format!("{folder}/{}", container.name), files(&config.limits, &container.soft_limits));
         for warning in &config.warnings {
@@ -58,7 +62,7 @@ fn plan(context: &Context, manifest: &Manifest) -> Result<Value> {
         let tree = tree(&config.spec, &bundle, container, root.clone()).map_err(|e| wrong(&e))?;
         containers.push(json!({
             "name": container.name,
-            "bundle": container.bundle,
+            "bundle": bundle.path,
             "rootfs": if container.rootfs_direct { json!({"direct": root}) } else { json!({"overlay": {"lower": root}}) },
             "steps": tree,
             "devices": config.devices,

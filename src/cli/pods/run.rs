@@ -2,17 +2,19 @@
 //! them when it is told to end.
 
 use super::context::Context;
+use super::create::Making;
 use super::logs::cri::{Stream, Style};
 use super::logs::follow::{self, Source, Watch};
-use super::manifest::Reading;
-use super::{Failure, Kind, Result, create, output, signals};
-use crate::manifest::{Fresh, Manifest};
+use super::manifest::{Checks, Files};
+use super::{Failure, Kind, Result, create, generate, output, signals};
+use crate::manifest::{self, Fresh, Manifest, Manifests, Options};
 use crate::pod::client::Client;
 use crate::pod::control::What;
 use crate::pod::status::{ContainerState, EventKind, EventRecord, PodStatusModel, Stamp};
 use crate::pod::{self, Code, DeleteOptions, PodRecord, logs};
 use std::io::Write;
 use std::os::fd::AsFd;
+use std::path::PathBuf;
 use std::time::Duration;
 
 const EXAMPLES: &str = "\
@@ -20,6 +22,8 @@ Examples:
   podrt run -f pod.yaml           Ctrl-C ends the pod within its grace period, a second one kills it
   podrt run --rm -f job.yaml      and removes it when it has ended
   nohup podrt run -f pod.yaml &   its output goes to nohup.out
+  podrt run web --image=bundle:./web --port=80          a pod without a manifest, in the background
+  podrt run job --image=busybox --restart=Never --rm -- sh -c 'echo hello'
 
 Each line of output has its container's name before it. The exit code is that of the first container that failed, else 0.
 Without --rm a pod that has ended by itself stays: podrt get pods, podrt logs, podrt delete.";
@@ -28,13 +32,20 @@ Without --rm a pod that has ended by itself stays: podrt get pods, podrt logs, p
 #[command(after_help = EXAMPLES)]
 pub struct Args {
     #[command(flatten)]
-    reading: Reading,
+    generated: generate::Args,
+    /// A manifest (YAML or JSON, several documents allowed), a folder of them, or - for stdin; may be repeated
+    #[arg(short, long, value_name = "FILE")]
+    filename: Vec<PathBuf>,
+    /// Also the folders below a folder
+    #[arg(short = 'R', long)]
+    recursive: bool,
+    #[command(flatten)]
+    checks: Checks,
+    #[command(flatten)]
+    making: Making,
     /// Remove the pods when they have ended
     #[arg(long)]
     rm: bool,
-    /// Delete a pod of the same name first
-    #[arg(long)]
-    replace: bool,
 }
 
 /// A pod in the foreground.
@@ -52,7 +63,11 @@ struct Foreground {
 
 pub fn run(args: &Args, context: &Context) -> Result {
     context.require_root()?;
-    let manifests = args.reading.load(Fresh::Random)?;
+    let manifests = manifests(args)?;
+    let stays = args.generated.image.is_none() || args.generated.attach || args.rm;
+    if !stays || args.making.is_dry() {
+        return create::make(&args.making, context, &manifests);
+    }
     // From here on a signal is answered when the pods are there: half a pod is no one's.
     let signals = signals::ending().map_err(|e| Failure::new(Kind::Host, e))?;
     let pods = start(args, context, &manifests.pods)?;
@@ -108,11 +123,24 @@ pub fn run(args: &Args, context: &Context) -> Result {
     }
 }
 
+/// Of -f, or of the flags.
+fn manifests(args: &Args) -> Result<Manifests> {
+    let sources = match args.generated.pod()? {
+        // Relative bundles are the working folder's.
+        Some(pod) => vec![manifest::Source::Text { name: "run".to_owned(), text: pod.to_string(), folder: PathBuf::from(".") }],
+        None if args.filename.is_empty() => {
+            return Err(Failure::usage("say what to run: -f FILE, or NAME --image=IMAGE (see 'podrt run --help')"));
+        }
+        None => Files { filename: args.filename.clone(), recursive: args.recursive }.sources(),
+    };
+    args.checks.load(&sources, Options { fresh: Fresh::Random, ..Options::default() })
+}
+
 /// Creates all, or none.
 fn start(args: &Args, context: &Context, manifests: &[Manifest]) -> Result<Vec<PodRecord>> {
     let mut failures = Vec::new();
     for manifest in manifests {
-        failures.extend(create::ready(context, manifest, args.replace, manifests.len()).err());
+        failures.extend(create::ready(context, manifest, args.making.replace, manifests.len()).err());
     }
     Failure::all(failures)?;
     let mut made = Vec::new();

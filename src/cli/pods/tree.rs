@@ -2,7 +2,7 @@
 
 use super::context::{Context, Global};
 use super::failure::{Failure, Kind, Result};
-use super::{create, ctl, delete, describe, exec, explain, get, logs, output, plan, run, version};
+use super::{apply, create, ctl, delete, describe, exec, explain, get, image, logs, output, plan, run, version};
 use crate::cli::lazy::Lazy;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
@@ -47,8 +47,8 @@ pub struct Cli {
 enum Verb {
     /// Create pods from manifests
     Create(Lazy<create::Args>),
-    /// Create pods, or leave those that are as the manifests say
-    Apply(Lazy<create::Args>),
+    /// Create pods, or change those that are there to what the manifests say
+    Apply(Lazy<apply::Args>),
     /// Run pods in the foreground and show what they print
     Run(Lazy<run::Args>),
     /// List pods
@@ -63,6 +63,8 @@ enum Verb {
     Delete(Lazy<delete::Args>),
     /// Show exactly what would be made of a manifest, and make nothing
     Plan(Lazy<plan::Args>),
+    /// Give bundles names that manifests can use as images
+    Image(Lazy<image::Args>),
     /// Say what a field of a manifest is, and what podrt makes of it
     Explain(Lazy<explain::Args>),
     /// Talk to a pod's supervisor by the control protocol
@@ -78,7 +80,7 @@ impl Cli {
         let context = Context { roots, argv: argv.to_vec() };
         match self.verb {
             Verb::Create(Lazy(args)) => create::create(&args, &context),
-            Verb::Apply(Lazy(args)) => create::apply(&args, &context),
+            Verb::Apply(Lazy(args)) => apply::run(&args, &context),
             Verb::Run(Lazy(args)) => run::run(&args, &context),
             Verb::Get(Lazy(args)) => get::run(&args, &context),
             Verb::Describe(Lazy(args)) => describe::run(&args, &context),
@@ -86,6 +88,7 @@ impl Cli {
             Verb::Exec(Lazy(args)) => exec::run(&args, &context),
             Verb::Delete(Lazy(args)) => delete::run(&args, &context),
             Verb::Plan(Lazy(args)) => plan::run(&args, &context),
+            Verb::Image(Lazy(args)) => image::run(&args, &context),
             Verb::Explain(Lazy(args)) => explain::run(&args),
             Verb::Ctl(Lazy(args)) => ctl::run(&args, &context),
             Verb::Version(Lazy(args)) => version::run(&args),

@@ -164,7 +164,8 @@ fn container(
     let (limits, soft_limits) = plan.container(c);
     ContainerSpec {
         name: c.name.clone(),
-        bundle: absolute(folder, image.strip_prefix(BUNDLE).unwrap_or_default()),
+        bundle: image.strip_prefix(BUNDLE).map_or_else(PathBuf::new, |path| absolute(folder, path)),
+        pull_never: c.image_pull_policy.as_deref() == Some("Never"),
         image,
         restart_policy: restart_policy(c.restart_policy.as_deref()),
         command,

@@ -109,9 +109,9 @@ const POD_SPEC: &Type = &Type {
         field("automountServiceAccountToken", Bool, "Whether the identity's token is mounted.").warned(NO_API).quiet(&["false"]),
         // With no Services there are no links to make: both values hold.
         field("enableServiceLinks", Bool, "Whether Services are in the environment. Default true; there are no Services."),
-        field("nodeName", Str, "The node that the pod is for.").warned(ONE_HOST),
-        field("nodeSelector", Map(&Str), "Labels that the node must have.").warned(ONE_HOST),
-        field("affinity", Obj(AFFINITY), "Which nodes and neighbours the pod wants.").warned(ONE_HOST),
+        field("nodeName", Str, "The node that the pod is for; another than this host is a warning."),
+        field("nodeSelector", Map(&Str), "Labels that the node must have; one that this host does not have is a warning."),
+        field("affinity", Obj(AFFINITY), "Which nodes and neighbours the pod wants; what this host does not meet is a warning."),
         field("tolerations", List(&Obj(TOLERATION)), "Taints of the node that the pod endures.").warned(ONE_HOST),
         field("topologySpreadConstraints", List(&Obj(TOPOLOGY_SPREAD)), "How pods are spread over nodes.").warned(ONE_HOST),
         field("priority", I32, "Who goes first, as a number.").warned(ONE_HOST).quiet(&["0"]),

@@ -3,10 +3,13 @@
 use super::super::error::quoted;
 use super::super::names;
 use super::{Check, env, life, resources, security, volumes};
+use crate::store::images;
 use k8s_openapi::api::core::v1::{Container, PodSpec};
 
-/// What an image is written as in this version.
+/// What an image is written as that has no name.
 pub const BUNDLE: &str = "bundle:";
+/// What a later podrt reads images from.
+const ARCHIVES: &[&str] = &["oci:", "oci-archive:", "docker-archive:"];
 
 pub fn check(check: &mut Check<'_, '_, '_>, spec: &PodSpec, container: &Container, at: &str) {
     check.text(&format!("{at}.name"), "container name", &container.name, names::label);
@@ -25,8 +28,15 @@ pub fn check(check: &mut Check<'_, '_, '_>, spec: &PodSpec, container: &Containe
 
 fn image(check: &mut Check<'_, '_, '_>, image: &str, field: &str) {
     let Some(path) = image.strip_prefix(BUNDLE) else {
-        let problem = format!("images other than bundles are not supported yet (got {}, want bundle:PATH)", quoted(image));
-        return check.error(field, problem);
+        if let Some(kind) = ARCHIVES.iter().find(|kind| image.starts_with(**kind)) {
+            let problem =
+                format!("images of the kind {kind} are not supported yet (got {}, want bundle:PATH or a name)", quoted(image));
+            return check.error(field, problem);
+        }
+        if let Err(want) = images::normal(image) {
+            check.error(field, format!("not an image (got {}, want bundle:PATH, or {want})", quoted(image)));
+        }
+        return;
     };
     if path.is_empty() || path.len() > 4095 || path.chars().any(char::is_control) {
         check.error(field, format!("not a path (got {}, want bundle:PATH of an OCI bundle's folder)", quoted(image)));

@@ -8,6 +8,7 @@ mod life;
 mod meta;
 mod network;
 mod resources;
+mod scheduling;
 mod security;
 mod spec;
 mod volumes;
@@ -19,6 +20,7 @@ use super::error::quoted;
 use super::node::Node;
 use super::walk::Findings;
 use k8s_openapi::api::core::v1::Pod;
+use std::collections::BTreeMap;
 
 /// A volume's defaultMode: 0644 where there is none.
 pub fn volume_default_mode(mode: Option<i32>) -> u32 {
@@ -30,6 +32,8 @@ pub fn volume_default_mode(mode: Option<i32>) -> u32 {
 pub struct Allow {
     /// `--allowed-unsafe-sysctls`: names, or starts of names that end in `*`.
     pub unsafe_sysctls: Vec<String>,
+    /// `--node-label`: labels of this host beyond those of every node.
+    pub node_labels: BTreeMap<String, String>,
 }
 
 /// Checks the pod, defaults set; the findings go where the walk's went.
@@ -38,6 +42,7 @@ pub fn check(pod: &Pod, root: &Node<'_>, allow: &Allow, findings: &mut Findings<
     meta::check(&mut check, &pod.metadata);
     if let Some(spec) = &pod.spec {
         spec::check(&mut check, spec);
+        scheduling::check(&mut check, spec);
     }
 }
 

@@ -98,6 +98,20 @@ impl StartFailure {
         }
     }
 
+    /// The one of that name.
+    pub fn named(name: &str) -> Option<StartFailure> {
+        [
+            StartFailure::CreateContainerConfigError,
+            StartFailure::CreateContainerError,
+            StartFailure::RunContainerError,
+            StartFailure::ErrImagePull,
+            StartFailure::ErrImageNeverPull,
+            StartFailure::InvalidImageName,
+        ]
+        .into_iter()
+        .find(|reason| reason.as_str() == name)
+    }
+
     /// The attempt existed, so it has an exit code, uses up its number and obeys the restart policy. What was never made is
     /// tried again under every policy, `Never` too.
     pub fn was_made(self) -> bool {

@@ -8,6 +8,7 @@ use crate::cgroup::{Cgroup, devices};
 use crate::container::{self, Birth, Bundle, ErrorKind, Extra, Join, Plan, Stdio};
 use crate::pod::config::{self, Config};
 use crate::pod::error::{Code, Error, Result};
+use crate::pod::image;
 use crate::pod::logs;
 use crate::pod::logs::file::{Log, Rotation};
 use crate::pod::logs::ring::{Entry, Ring};
@@ -32,13 +33,13 @@ pub(super) struct Prepared {
 }
 
 impl Prepared {
-    pub fn new(pod: &PodSpec, spec: &ContainerSpec) -> Result<Prepared> {
+    pub fn new(roots: &store::Roots, pod: &PodSpec, spec: &ContainerSpec) -> Result<Prepared> {
         let wrong = |e: container::Error| {
             let mut error = Error::new(Code::InvalidArgument, format!("container {}: {e}", spec.name));
             error.field = "image".into();
             error
         };
-        let bundle = Bundle::load(&spec.bundle).map_err(wrong)?;
+        let bundle = Bundle::load(&image::bundle(roots, spec)?).map_err(wrong)?;
         let rootfs = bundle.rootfs().map_err(wrong)?;
         let config = config::merge(pod, spec, &bundle)?;
         Ok(Prepared { config, bundle: bundle.path, rootfs })
@@ -81,10 +82,10 @@ pub(super) struct Failure(pub StartFailure, pub String);
 
 impl From<Error> for Failure {
     fn from(e: Error) -> Failure {
-        let reason = if e.step == StartFailure::CreateContainerConfigError.as_str() || e.field == "image" {
-            StartFailure::CreateContainerConfigError
-        } else {
-            StartFailure::CreateContainerError
+        let reason = match StartFailure::named(&e.step) {
+            Some(reason) => reason,
+            None if e.field == "image" => StartFailure::CreateContainerConfigError,
+            None => StartFailure::CreateContainerError,
         };
         Failure(reason, e.message)
     }
@@ -131,7 +132,7 @@ impl Supervisor {
     fn start(&mut self, slot: usize, spec: &ContainerSpec, attempt: u32) -> Result<Running, Failure> {
         let mut prepared = match self.slots[slot].prepared.take() {
             Some(prepared) => prepared,
-            None => Prepared::new(&self.spec, spec)?,
+            None => Prepared::new(&self.intent.roots, &self.spec, spec)?,
         };
         prepared.config.late(&[]);
         let group = self.leaf(spec, &prepared)?;

@@ -10,12 +10,12 @@ use super::{StatusWriter, needed};
 use crate::cgroup::{Cgroup, Hierarchy};
 use crate::pod::control::server::Server;
 use crate::pod::error::{Code, Error, Result, Step};
-use crate::pod::machine::{Event, Machine, Tuning};
+use crate::pod::machine::{Event, Machine, StartFailure, Tuning};
 use crate::pod::sandbox::Pause;
 use crate::pod::spec::{ContainerSpec, PodSpec};
 use crate::pod::status::EventRecord;
 use crate::store::lock::{Lock, SUPERVISOR};
-use crate::store::{Intent, Process, Sandbox, Store, atomic};
+use crate::store::{Intent, Process, Roots, Sandbox, Store, atomic};
 use crate::sys::event::{EPOLLIN, Epoll, Signals, Timer};
 use crate::sys::fault;
 use serde::{Deserialize, Serialize};
@@ -142,7 +142,7 @@ impl Supervisor {
         let hierarchy = Hierarchy::discover().step("create.cgroup")?;
         let mut warnings = Vec::new();
         let slots = match again {
-            false => prepare(&spec, &hierarchy, &mut warnings)?,
+            false => prepare(&intent.roots, &spec, &hierarchy, &mut warnings)?,
             true => spec.all_containers().map(|_| Slot::default()).collect(),
         };
         let epoll = Epoll::new()?;
@@ -256,7 +256,7 @@ impl Supervisor {
 }
 
 /// Reads every bundle and merges its config: what is wrong with the request or the host is said before anything is made.
-fn prepare(spec: &PodSpec, hierarchy: &Hierarchy, warnings: &mut Vec<String>) -> Result<Vec<Slot>> {
+fn prepare(roots: &Roots, spec: &PodSpec, hierarchy: &Hierarchy, warnings: &mut Vec<String>) -> Result<Vec<Slot>> {
     fault::point("create.check")?;
     let check = |limits: &crate::cgroup::Limits| match spec.missing_controllers_warn {
         true => Ok(()),
@@ -266,7 +266,7 @@ fn prepare(spec: &PodSpec, hierarchy: &Hierarchy, warnings: &mut Vec<String>) ->
     let mut slots = Vec::new();
     for container in spec.all_containers() {
         let mut prepared = None;
-        match Prepared::new(spec, container) {
+        match Prepared::new(roots, spec, container) {
             Ok(ready) => {
                 check(&ready.config.limits)
                     .map_err(|e| Error::from(e).context(format!("container {}", container.name)))
@@ -274,8 +274,9 @@ fn prepare(spec: &PodSpec, hierarchy: &Hierarchy, warnings: &mut Vec<String>) ->
                 warnings.extend(ready.config.warnings.iter().map(|w| format!("container {}: {w}", container.name)));
                 prepared = Some(ready);
             }
-            // A value that the container cannot start with is its status, not the pod's end (CreateContainerConfigError).
-            Err(e) if e.step == crate::pod::machine::StartFailure::CreateContainerConfigError.as_str() => {}
+            // A value that the container cannot start with is its status, not the pod's end (CreateContainerConfigError), and so
+            // is an image whose name nobody has (ErrImagePull): it may come.
+            Err(e) if StartFailure::named(&e.step).is_some() => {}
             Err(e) => return Err(e.at("create.check")),
         }
         slots.push(Slot { prepared, ..Slot::default() });

@@ -21,6 +21,7 @@ use std::path::PathBuf;
 pub(super) fn container(name: &str) -> ContainerSpec {
     ContainerSpec {
         name: name.into(),
+        pull_never: false,
         image: format!("bundle:./{name}"),
         bundle: PathBuf::from("/b").join(name),
         restart_policy: None,

@@ -37,5 +37,6 @@ pub use explain::{Explained, explain};
 pub use fresh::Fresh;
 pub use input::{MAX_BYTES, Source};
 pub use load::{Manifest, Manifests, Name, Options, load, load_names};
+pub use lower::network::Network;
 pub use status::{status_json, write_status};
 pub use walk::Validate;

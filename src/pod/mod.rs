@@ -26,6 +26,7 @@ pub mod error;
 mod list;
 pub mod logs;
 pub mod machine;
+pub mod network;
 pub mod pause;
 pub mod probe;
 pub mod sandbox;

@@ -7,6 +7,7 @@ pub mod bundle;
 pub mod command;
 pub mod console;
 pub mod leaks;
+pub mod netns;
 #[cfg(feature = "pod")]
 pub mod network;
 #[cfg(feature = "pod")]

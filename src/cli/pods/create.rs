@@ -118,7 +118,7 @@ fn exists(manifest: &Manifest) -> Failure {
 fn act(args: &Args, context: &Context, decide: impl Fn(&Manifest) -> Result<Step>) -> Result {
     context.require_root()?;
     let began = Instant::now();
-    let manifests = args.reading.load(Fresh::Random)?;
+    let manifests = args.reading.load(Fresh::Random, context)?;
     let (mut steps, mut failures) = (Vec::new(), Vec::new());
     for manifest in &manifests.pods {
         match decide(manifest).and_then(|step| bundles(manifest, manifests.pods.len()).map(|()| step)) {

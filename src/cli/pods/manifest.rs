@@ -1,5 +1,6 @@
 //! `-f`: what create, apply, run, plan and delete read manifests by.
 
+use super::context::Context;
 use super::{Failure, Kind, Result, output};
 use crate::manifest::{self, Fresh, Manifests, Options, Source, Validate};
 use clap::{Args, ValueEnum};
@@ -56,7 +57,7 @@ impl Files {
 
 impl Reading {
     /// Everything, checked; warnings are printed. Errors: one line for each problem of each file.
-    pub fn load(&self, fresh: Fresh) -> Result<Manifests> {
+    pub fn load(&self, fresh: Fresh, context: &Context) -> Result<Manifests> {
         let options = Options {
             namespace: self.namespace.clone(),
             validate: match self.validate {
@@ -67,6 +68,7 @@ impl Reading {
             allowed_unsafe_sysctls: self.allowed_unsafe_sysctls.clone(),
             missing_controllers_warn: self.missing_controllers == Missing::Warn,
             fresh,
+            network: context.network.clone(),
             ..Options::default()
         };
         let manifests = manifest::load(&self.files.sources(), &options).map_err(failure)?;

@@ -29,7 +29,7 @@ pub struct Args {
 
 pub fn run(args: &Args, context: &Context) -> Result {
     context.require_root()?;
-    let manifests = args.reading.load(Fresh::Fixed)?;
+    let manifests = args.reading.load(Fresh::Fixed, context)?;
     let mut out = output::stdout();
     for manifest in &manifests.pods {
         let plan = plan(context, manifest)?;

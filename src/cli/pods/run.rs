@@ -52,7 +52,7 @@ struct Foreground {
 
 pub fn run(args: &Args, context: &Context) -> Result {
     context.require_root()?;
-    let manifests = args.reading.load(Fresh::Random)?;
+    let manifests = args.reading.load(Fresh::Random, context)?;
     // From here on a signal is answered when the pods are there: half a pod is no one's.
     let signals = signals::ending().map_err(|e| Failure::new(Kind::Host, e))?;
     let pods = start(args, context, &manifests.pods)?;

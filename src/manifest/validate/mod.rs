@@ -38,6 +38,7 @@ pub fn check(pod: &Pod, root: &Node<'_>, allow: &Allow, findings: &mut Findings<
     meta::check(&mut check, &pod.metadata);
     if let Some(spec) = &pod.spec {
         spec::check(&mut check, spec);
+        network::check_mode(&mut check, pod, spec);
     }
 }
 

@@ -126,7 +126,7 @@ impl Supervisor {
             Some(prepared) => prepared,
             None => Prepared::new(&self.spec, spec)?,
         };
-        prepared.config.late(&[]);
+        prepared.config.late(&self.ips());
         let group = self.leaf(spec, &prepared)?;
         let born = self.born(slot, spec, attempt, &prepared, &group);
         match born {

@@ -31,6 +31,9 @@ impl Supervisor {
     }
 
     pub fn helper_ended(&mut self, token: u64) {
+        if self.proxy_ended(token) {
+            return;
+        }
         self.helpers.retain(|(t, pidfd)| *t != token || matches!(process::wait_pidfd(pidfd.as_fd(), false), Ok(None)));
     }
 

@@ -19,6 +19,7 @@ pub(super) mod birth;
 mod container;
 mod helper;
 mod keeper;
+mod network;
 mod output;
 mod probe;
 mod recover;

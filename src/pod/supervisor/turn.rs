@@ -2,7 +2,7 @@
 //! then told to anybody.
 
 use super::requests::reached;
-use super::state::{HANDLERS, HELPERS, KEEPER, PAUSE, SIGNALS, SLOTS, Supervisor, TIMER};
+use super::state::{HANDLERS, HELPERS, KEEPER, NETWORK, PAUSE, SIGNALS, SLOTS, Supervisor, TIMER};
 use super::{ReadyPipe, output};
 use crate::pod::control::Stage;
 use crate::pod::control::server::{LISTENER, TOKENS};
@@ -65,6 +65,7 @@ impl Supervisor {
                 }
             }
             PAUSE => self.pause_ended(),
+            NETWORK => self.network_changed(),
             KEEPER => self.keeper_ended(),
             LISTENER => self.server.accept(&self.epoll),
             TOKENS.. => {
@@ -142,7 +143,7 @@ impl Supervisor {
                     if attempt == 0 {
                         self.created(ready)?;
                     }
-                    self.queue.push_back(Event::SandboxReady { attempt, ips: Vec::new() });
+                    self.queue.push_back(Event::SandboxReady { attempt, ips: self.ips() });
                 }
                 Err(e) if attempt == 0 => return Err(e),
                 Err(e) => self.queue.push_back(Event::SandboxFailed { attempt, message: e.message }),

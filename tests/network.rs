@@ -390,6 +390,13 @@ fn a_cni_network_is_what_its_plugins_make(t: &Test) {
     // A list whose second plugin fails: the first is asked to take its work back.
     make("c", "cni/broken").refuses(&["CNI tuning ADD"]);
     make("c", "cni/missing").refuses(&["CNI no-such-plugin: no such plugin in"]);
+    if cfg!(feature = "fault") {
+        let file = sleeper(t, "d", "podrt.io/network: cni/second", "");
+        t.podrt(["create", "-f", &file, &folder]).env("PODRT_FAULT", "cni.add:error").run().refuses(&["fault point cni.add"]);
+        t.podrt(["create", "-f", &file, &folder]).env("PODRT_FAULT", "cni.add:kill").run();
+        t.podrt(["delete", "pod", "d", "--force", "--ignore-not-found"]).run().ok();
+        assert_eq!(leases("second"), 1);
+    }
     make("c", "cni/nowhere").refuses(&["no network \"nowhere\" is there"]);
     assert_eq!((leases("broken"), leases("missing")), (0, 0));
     let interfaces = leaks::links();

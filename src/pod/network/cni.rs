@@ -70,7 +70,7 @@ impl Made {
     /// ADD; what a failed one left is taken back by DEL.
     pub fn add(&mut self, pause: &Pause) -> Result<()> {
         let netns = netns(pause.process.pid);
-        let added = fault::point("create.network.cni").map_err(Into::into).and_then(|()| self.attachment.add(&netns));
+        let added = fault::point("cni.add").map_err(Into::into).and_then(|()| self.attachment.add(&netns));
         match added {
             Ok(result) => {
                 self.result = Some(result);

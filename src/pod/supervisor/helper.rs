@@ -39,6 +39,7 @@ impl Supervisor {
 
     /// Before the end: what helpers still remove would be removed twice.
     pub fn end_helpers(&mut self) {
+        self.end_proxy();
         for (_, pidfd) in self.helpers.drain(..) {
             let _ = process::pidfd_signal(pidfd.as_fd(), libc::SIGKILL);
             let _ = process::wait_pidfd(pidfd.as_fd(), true);

@@ -13,6 +13,7 @@
 //! | `output` | what containers print, to their logs |
 //! | `probe` | probes and hooks |
 //! | `requests` | what the control socket asks |
+//! | `network` | the pod's interface, the proxy for the host's loopback, a flushed firewall |
 //! | `helper` | what may take long, in a process of its own |
 
 pub(super) mod birth;

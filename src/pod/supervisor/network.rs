@@ -116,13 +116,17 @@ impl Supervisor {
         true
     }
 
-    /// The interface, the host ports and their proxy go; the addresses stay.
-    pub fn detach(&mut self) -> Result<()> {
+    pub fn end_proxy(&mut self) {
         if let Some((_, pidfd)) = self.watched.proxy.take() {
             let _ = self.epoll.remove(&pidfd);
             let _ = process::pidfd_signal(pidfd.as_fd(), libc::SIGKILL);
             let _ = process::wait_pidfd(pidfd.as_fd(), true);
         }
+    }
+
+    /// The interface, the host ports and their proxy go; the addresses stay.
+    pub fn detach(&mut self) -> Result<()> {
+        self.end_proxy();
         if let Some(fd) = self.watched.flushes.take() {
             let _ = self.epoll.remove(&fd);
         }

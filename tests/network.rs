@@ -412,7 +412,35 @@ fn a_cni_network_is_what_its_plugins_make(t: &Test) {
     let _ = fs::remove_dir_all(t.path("ipam"));
 }
 
+/// kubernetes.io/ingress-bandwidth and egress-bandwidth: bits a second.
+fn bandwidth_is_bounded_where_asked(t: &Test) {
+    up(t, "slow", "kubernetes.io/ingress-bandwidth: 8M, kubernetes.io/egress-bandwidth: 16M", "");
+    let (me, pod) = (std::process::id() as i32, pause(t, "slow"));
+    let to = ips(&get(t, "slow"))[0];
+    let host = listen(me, 7001);
+    let inside_pod = listen(pod, 7000);
+    // Seconds that so many bytes take, the first of which go at once.
+    let took = |mut from: TcpStream, mut to: TcpStream, bytes: usize| {
+        use std::io::{Read, Write};
+        let writer = std::thread::spawn(move || from.write_all(&vec![0; bytes]).expect("write"));
+        let begin = Instant::now();
+        to.read_exact(&mut vec![0; bytes]).expect("read");
+        writer.join().expect("the writer");
+        begin.elapsed().as_secs_f64()
+    };
+    let client = TcpStream::connect(at(to, 7000)).expect("connect");
+    let ingress = took(client, inside_pod.0.accept().expect("accept").0, 1_500_000);
+    let client = inside(pod, || TcpStream::connect(at(address("10.61.0.1"), 7001))).expect("connect");
+    let egress = took(client, host.0.accept().expect("accept").0, 3_000_000);
+    // 1 MB and 2 MB a second, less the first burst; a busy machine is slower, never faster.
+    assert!(ingress > 1.1 && egress > 1.1, "{ingress} {egress}");
+    let refused = sleeper(t, "bad", "kubernetes.io/ingress-bandwidth: fast", "");
+    create(t, &refused, "created").refuses(&["kubernetes.io/ingress-bandwidth", "want bits a second from 1k to 1P"]);
+    delete_all(t);
+}
+
 suite!(
+    bandwidth_is_bounded_where_asked,
     a_cni_network_is_what_its_plugins_make,
     what_is_taken_from_the_network_comes_back,
     pods_the_host_and_the_outside_reach_each_other,

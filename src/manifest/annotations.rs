@@ -1,5 +1,6 @@
 //! What podrt reads from annotations; the list is complete.
 
+use super::quantity::Quantity;
 use crate::cgroup::IoLimit;
 use std::net::IpAddr;
 
@@ -44,6 +45,19 @@ pub fn mac(value: &str) -> Result<[u8; 6], &'static str> {
     let bytes: Option<Vec<u8>> = value.split(':').map(byte).collect();
     let mac: [u8; 6] = bytes.and_then(|b| b.try_into().ok()).ok_or(WANT)?;
     if mac[0] & 1 == 1 || mac == [0; 6] { Err(WANT) } else { Ok(mac) }
+}
+
+/// Kubernetes' own: bits a second to the pod, and from it.
+pub const INGRESS: &str = "kubernetes.io/ingress-bandwidth";
+pub const EGRESS: &str = "kubernetes.io/egress-bandwidth";
+
+/// # Errors
+/// What was expected; the bounds are the kubelet's (pkg/util/bandwidth).
+pub fn bandwidth(value: &str) -> Result<u64, &'static str> {
+    let bits = Quantity::parse(value).ok().filter(|q| q.is_whole()).map(Quantity::value);
+    bits.filter(|b| (1_000..=1_000_000_000_000_000).contains(b))
+        .map(|b| b as u64)
+        .ok_or("bits a second from 1k to 1P, such as 10M")
 }
 
 /// # Errors

@@ -7,6 +7,7 @@
 //! | `link` | interfaces, addresses, routes |
 //! | `bridge` | the bridge that pods hang on |
 //! | `port` | a pod's interface on it |
+//! | `shape` | bandwidth |
 //! | `nft` | the table of nftables: masquerade, host ports |
 //! | `proxy` | host ports on the host's own loopback |
 //! | `cni` | networks by plugins |
@@ -20,6 +21,7 @@ pub mod link;
 pub mod nft;
 pub mod port;
 pub mod proxy;
+pub mod shape;
 pub mod socket;
 pub mod subnet;
 pub mod sysctl;

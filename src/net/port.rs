@@ -3,7 +3,7 @@
 use super::bridge::{self, Bridge};
 use super::link::{self, Mac, Veth};
 use super::socket::Socket;
-use super::{Error, Result, sysctl};
+use super::{Error, Result, shape, sysctl};
 use crate::sys::{fs, process};
 use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -18,6 +18,9 @@ pub struct Port<'a> {
     pub addresses: &'a [IpAddr],
     pub mac: Option<Mac>,
     pub mtu: Option<u32>,
+    /// Bytes a second that come to the pod, and that go from it.
+    pub ingress: Option<u64>,
+    pub egress: Option<u64>,
 }
 
 /// The name of the port of an address: unique on its bridge, as the address is.
@@ -37,20 +40,27 @@ pub fn attach(host: &mut Socket, bridge: &Bridge, port: &Port, pid: i32, pidfd: 
     })??;
     let veth = Veth { name: port.name, bridge: bridge.index, peer: INSIDE, pid, mac: own, mtu: port.mtu };
     link::new_veth(host, &veth)?;
-    let configure = || {
-        let gone = || Error::Wrong(format!("{INSIDE} is not there"));
-        let index = link::find(&mut pod, INSIDE)?.ok_or_else(gone)?.index;
-        let subnet = |a: &IpAddr| bridge.subnets.iter().find(|s| s.contains(*a));
-        let pairs = || port.addresses.iter().filter_map(|a| Some((*a, subnet(a)?)));
-        let mut requests = vec![link::up(index)];
-        requests.extend(pairs().map(|(a, s)| link::address(index, a, s.prefix())));
-        requests.extend(pairs().map(|(_, s)| link::default_route(index, s.gateway())));
-        pod.ask_all(requests)
-    };
-    let mut configure = configure;
-    configure().inspect_err(|_| {
+    configure(host, &mut pod, bridge, port).inspect_err(|_| {
         let _ = link::delete(host, port.name);
     })
+}
+
+/// The pod's end: up, with addresses, ways and bounds.
+fn configure(host: &mut Socket, pod: &mut Socket, bridge: &Bridge, port: &Port) -> Result<()> {
+    let gone = || Error::Wrong(format!("the interface {} is gone already", port.name));
+    let index = link::find(pod, INSIDE)?.ok_or_else(gone)?.index;
+    let subnet = |a: &IpAddr| bridge.subnets.iter().find(|s| s.contains(*a));
+    let pairs = || port.addresses.iter().filter_map(|a| Some((*a, subnet(a)?)));
+    let mut requests = vec![link::up(index)];
+    requests.extend(pairs().map(|(a, s)| link::address(index, a, s.prefix())));
+    requests.extend(pairs().map(|(_, s)| link::default_route(index, s.gateway())));
+    requests.extend(port.egress.map(|rate| shape::limit(index, rate)));
+    pod.ask_all(requests)?;
+    if let Some(rate) = port.ingress {
+        let outside = link::find(host, port.name)?.ok_or_else(gone)?.index;
+        host.ask_all(vec![shape::limit(outside, rate)])?;
+    }
+    Ok(())
 }
 
 /// Calls `f` in the network namespace of a process, and comes back. Errors: it is gone; there is no way back, which ends this process.

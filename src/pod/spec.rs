@@ -99,6 +99,11 @@ pub struct NetworkSpec {
     /// Of the pod's interface; None is one made of its address.
     pub mac: Option<[u8; 6]>,
     pub ports: Vec<PortSpec>,
+    /// Bits a second that come to the pod, and that go from it; None is without bound.
+    #[serde(default)]
+    pub ingress: Option<u64>,
+    #[serde(default)]
+    pub egress: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -39,6 +39,8 @@ pub fn network(pod: &Pod, spec: &PodSpec, defaults: &Network) -> NetworkSpec {
         host_ips: downward::host_ips().iter().map(ToString::to_string).collect(),
         addresses: annotation(pod, annotations::IP).and_then(|v| annotations::ips(v).ok()).unwrap_or_default(),
         mac: annotation(pod, annotations::MAC).and_then(|v| annotations::mac(v).ok()),
+        ingress: annotation(pod, annotations::INGRESS).and_then(|v| annotations::bandwidth(v).ok()),
+        egress: annotation(pod, annotations::EGRESS).and_then(|v| annotations::bandwidth(v).ok()),
         ports: if host { Vec::new() } else { ports.collect() },
     }
 }

@@ -83,6 +83,13 @@ pub fn check_mode(check: &mut Check<'_, '_, '_>, pod: &Pod, spec: &PodSpec) {
         }
         _ => {}
     }
+    for key in [annotations::INGRESS, annotations::EGRESS] {
+        match said(key).map(|value| (value, annotations::bandwidth(value))) {
+            Some((value, Err(want))) => check.error(&field(key), format!("not valid (got {}, want {want})", quoted(value))),
+            Some(_) if host || mode == Some("none") => check.warn(&field(key), "no effect: the pod has no interface of its own"),
+            _ => {}
+        }
+    }
     if host || mode == Some("none") {
         for key in [annotations::IP, annotations::MAC, annotations::MTU] {
             if said(key).is_some() {

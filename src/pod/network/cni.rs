@@ -59,6 +59,17 @@ fn runtime(network: &NetworkSpec) -> Map<String, Value> {
     if !network.addresses.is_empty() {
         all.insert("ips".into(), json!(network.addresses));
     }
+    // Bursts as the kubelet has them.
+    let mut bandwidth = Map::new();
+    for (name, rate) in [("ingress", network.ingress), ("egress", network.egress)] {
+        if let Some(rate) = rate {
+            bandwidth.insert(format!("{name}Rate"), json!(rate));
+            bandwidth.insert(format!("{name}Burst"), json!(i32::MAX));
+        }
+    }
+    if !bandwidth.is_empty() {
+        all.insert("bandwidth".into(), Value::Object(bandwidth));
+    }
     if let Some(mac) = network.mac {
         let bytes: Vec<String> = mac.iter().map(|b| format!("{b:02x}")).collect();
         all.insert("mac".into(), json!(bytes.join(":")));

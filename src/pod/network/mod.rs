@@ -150,7 +150,14 @@ pub fn attach(lease: &mut Lease, spec: &NetworkSpec, sandbox: &Sandbox, pause: &
     fault::point("create.network.interface")?;
     // A number's last owner may have left it: its namespace dies late.
     link::delete(route, &record.port).ok();
-    let port = Port { name: &record.port, addresses: &record.addresses, mac: spec.mac, mtu: spec.config.mtu };
+    let port = Port {
+        name: &record.port,
+        addresses: &record.addresses,
+        mac: spec.mac,
+        mtu: spec.config.mtu,
+        ingress: spec.ingress.map(|b| b / 8),
+        egress: spec.egress.map(|b| b / 8),
+    };
     port::attach(route, bridge, &port, pause.process.pid, pause.pidfd.as_fd())?;
     let ported = fault::point("create.network.ports").map_err(Error::from).and_then(|()| publish(&mut filter, record));
     if let Err(e) = ported {

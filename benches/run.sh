@@ -30,6 +30,8 @@ trap leave EXIT
 trap 'exit 130' INT TERM
 for program in floor setting; do ${CC:-cc} -O2 -static -Wall -Wextra -o "$BENCH_DIR/$program" "$here/$program.c"; done
 FLOOR=$BENCH_DIR/floor SETTING=$BENCH_DIR/setting
+# Births, not networks: those are compared with loopback alone, and nothing is made in this machine's own network.
+export PODRT_NETWORK=none
 export PODRT PODRT_OCI CRUN RUNC PODMAN FIXTURES BENCH_JSON BENCH_DIR FLOOR SETTING HOST_PID
 
 # One tree of cgroup v2, whatever the host has, and states in memory, as /run is; nothing of it is seen outside.

@@ -8,7 +8,8 @@ podrt=$(realpath "$1")
 
 work=$(mktemp -d /tmp/podrt-demo.XXXX)
 parent=podrt-demo-$$
-p() { "$podrt" --root "$work" --cgroup-parent "$parent" "$@"; }
+# Loopback alone: the demo leaves no bridge behind.
+p() { "$podrt" --root "$work" --cgroup-parent "$parent" --network none "$@"; }
 # cgroup v2 stands at the root of /sys/fs/cgroup, or beside v1 on a hybrid host.
 cgroups=$(awk '{ for (i = 7; i <= NF; i++) if ($i == "-" && $(i + 1) == "cgroup2") { print $5; exit } }' /proc/self/mountinfo)
 finish() {

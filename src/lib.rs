@@ -5,7 +5,7 @@
 //! | floor | modules |
 //! |---|---|
 //! | 0 | [`sys`]: one syscall, one function, one error that prints its arguments |
-//! | 1 | [`store`], [`cgroup`], [`rootfs`], [`identity`], [`seccomp`], [`console`]: each its own trade |
+//! | 1 | [`store`], [`cgroup`], [`rootfs`], [`identity`], [`seccomp`], [`console`], `net`: each its own trade |
 //! | 2 | [`container`]: OCI only; knows no pod and no Kubernetes |
 //! | 3 | `pod`: sandbox, machine, supervisor; knows no command line and no YAML |
 //! | 4 | `manifest`: Kubernetes types to the pod's own spec; the status writer; `image`: names for bundles |
@@ -16,6 +16,8 @@ pub mod sys;
 pub mod cgroup;
 pub mod console;
 pub mod identity;
+#[cfg(feature = "pod")]
+pub mod net;
 pub mod rootfs;
 pub mod seccomp;
 pub mod store;

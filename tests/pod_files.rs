@@ -46,9 +46,9 @@ fn the_pods_names_and_resolvers_are_its_files(t: &Test) {
     let shell = image("shell");
     let spec = "hostname: name\nsubdomain: sub\nhostAliases: [{ip: 10.1.2.3, hostnames: [one.example, two]}]\ndnsPolicy: None\n\
         dnsConfig: {nameservers: [192.0.2.53], searches: [a.example], options: [{name: ndots, value: '2'}]}";
-    let script = "grep -v '^#' /etc/hosts | tail -n 3; cat /etc/hostname /etc/resolv.conf; hostname; \
+    let script = "grep -v '^#' /etc/hosts | tail -n 4; cat /etc/hostname /etc/resolv.conf; hostname; \
         grep -c -e ' /etc/hosts ' -e ' /etc/hostname ' -e ' /etc/resolv.conf ' /proc/mounts";
-    let want = "127.0.0.1\tname.sub.default.svc.cluster.local\tname\n\n10.1.2.3\tone.example\ttwo\nname\nnameserver 192.0.2.53\nsearch a.example\n\
+    let want = "10.61.0.2\tname.sub.default.svc.cluster.local\tname\nfd70:6f64:7274:30::2\tname.sub.default.svc.cluster.local\tname\n\n10.1.2.3\tone.example\ttwo\nname\nnameserver 192.0.2.53\nsearch a.example\n\
         options ndots:2\nname\n3\n";
     assert_eq!(run(t, "names", spec, &[("c", &shell, script, "")]).1, want);
     let spec = "hostname: name\nsubdomain: sub\nsetHostnameAsFQDN: true";

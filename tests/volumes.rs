@@ -66,7 +66,7 @@ fn variables_come_from_data_and_from_the_pod(t: &Test) {
         - {name: POD, valueFrom: {fieldRef: {fieldPath: metadata.name}}}\n\
         - {name: ALL, value: \"$(POD)@$(IP)\"}\nenvFrom: [{prefix: C_, configMapRef: {name: conf}}]";
     let script = "echo $LEVEL $PASS $IP $ALL $C_level";
-    assert_eq!(output(t, "env", "", &[("c", script, env)], DATA), "debug s3cret 127.0.0.1 env@127.0.0.1 debug\n");
+    assert_eq!(output(t, "env", "", &[("c", script, env)], DATA), "debug s3cret 10.61.0.2 env@10.61.0.2 debug\n");
 }
 
 /// "Configure a Security Context for a Pod or Container".

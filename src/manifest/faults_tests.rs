@@ -70,7 +70,7 @@ fn names_ports_and_numbers_obey_kubernetes() {
             "ports: [{containerPort: 1, name: a}, {containerPort: 2, name: a}]",
             "ports[1].name: duplicate port name (got \"a\", as spec.containers[0].ports[0].name)",
         ),
-        ("", "ports: [{containerPort: 1, hostPort: 1}]", "hostPort: not supported yet"),
+        ("", "ports: [{containerPort: 1, hostPort: 1, hostIP: x}]", "hostIP: not an IP address"),
         ("hostNetwork: true", "ports: [{containerPort: 1, hostPort: 2}]", "hostPort: must be the container's port"),
         (
             "hostNetwork: true",

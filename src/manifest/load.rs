@@ -6,6 +6,7 @@ use super::document::Kind;
 use super::error::{Errors, Problem};
 use super::fresh::Fresh;
 use super::input::Source;
+use super::lower::network::Network;
 use super::lower::{self, Host};
 use super::node::{Node, Pos};
 use super::schema::{CONFIG_MAP, META, POD, SECRET};
@@ -39,6 +40,7 @@ pub struct Options {
     pub fresh: Fresh,
     /// The values of Secrets are left out: for what is printed.
     pub redact: bool,
+    pub network: Network,
 }
 
 /// One pod of what was given.
@@ -107,7 +109,7 @@ pub fn load(sources: &[Source], options: &Options) -> Result<Manifests, Errors> 
         if let Err(e) = freshen(&mut pod, options.fresh) {
             return findings.error(node.pos, "metadata", format!("no random numbers: /dev/urandom: {e}"));
         }
-        let host = Host { folder, memory, missing_controllers_warn: options.missing_controllers_warn };
+        let host = Host { folder, memory, missing_controllers_warn: options.missing_controllers_warn, network: &options.network };
         let mut refs = lower::Refs::new(&data, &pod);
         let spec = lower::pod(&pod, &host, &mut refs);
         for (field, problem) in refs.problems {

@@ -39,6 +39,7 @@ pub use explain::{Explained, explain};
 pub use fresh::Fresh;
 pub use input::{MAX_BYTES, Source};
 pub use load::{Manifest, Manifests, Name, Options, load, load_names};
+pub use lower::network::Network;
 pub use status::{status_json, write_status};
 pub use update::{Update, remember, update};
 pub use walk::Validate;

@@ -1,6 +1,6 @@
 //! The machine's status as a v1 PodStatus: what every Kubernetes client reads.
 //!
-//! Source: Kubernetes API v1.36, core/v1 PodStatus. What podrt does not know (an image's id, the node's address) is left out or
+//! Source: Kubernetes API v1.36, core/v1 PodStatus. What podrt does not know (an image's id) is left out or
 //! empty, as the API has it; nothing is made up.
 
 use crate::pod::spec::{PodSpec, Qos};
@@ -23,6 +23,7 @@ pub fn write_status(spec: &PodSpec, status: &PodStatusModel) -> Vec<u8> {
 
 fn pod_status(spec: &PodSpec, status: &PodStatusModel) -> k8s::PodStatus {
     let ips = || status.pod_ips.iter().cloned();
+    let host_ips = &spec.sandbox.network.host_ips;
     let list = |containers: &[model::ContainerStatus]| {
         let list: Vec<_> = containers.iter().map(|c| container(spec, c)).collect();
         (!list.is_empty()).then_some(list)
@@ -35,6 +36,8 @@ fn pod_status(spec: &PodSpec, status: &PodStatusModel) -> k8s::PodStatus {
         qos_class: Some(qos(status.qos).to_owned()),
         start_time: Some(time(status.start_time)),
         conditions: (!status.conditions.is_empty()).then(|| status.conditions.iter().map(condition).collect()),
+        host_ip: host_ips.first().cloned(),
+        host_ips: (!host_ips.is_empty()).then(|| host_ips.iter().map(|ip| k8s::HostIP { ip: ip.clone() }).collect()),
         pod_ip: ips().next(),
         pod_ips: (!status.pod_ips.is_empty()).then(|| ips().map(|ip| k8s::PodIP { ip }).collect()),
         init_container_statuses: list(&status.init_containers),
@@ -144,7 +147,9 @@ mod tests {
     fn spec() -> PodSpec {
         let source = Source::Text { name: "p".to_owned(), text: MANIFEST.to_owned(), folder: "/m".into() };
         let options = Options { fresh: Fresh::Fixed, ..Options::default() };
-        load(&[source], &options).unwrap_or_else(|e| panic!("{e}")).pods.remove(0).spec
+        let mut spec = load(&[source], &options).unwrap_or_else(|e| panic!("{e}")).pods.remove(0).spec;
+        spec.sandbox.network.host_ips = vec!["192.0.2.9".to_owned(), "2001:db8::9".to_owned()];
+        spec
     }
 
     fn container(state: ContainerState, last_state: Option<Terminated>) -> ContainerStatus {
@@ -207,6 +212,8 @@ mod tests {
                 "observedGeneration": 1,
                 "qosClass": "BestEffort",
                 "startTime": "1970-01-01T00:00:00Z",
+                "hostIP": "192.0.2.9",
+                "hostIPs": [{"ip": "192.0.2.9"}, {"ip": "2001:db8::9"}],
                 "podIP": "10.0.0.2",
                 "podIPs": [{"ip": "10.0.0.2"}, {"ip": "fd00::2"}],
                 "conditions": [{

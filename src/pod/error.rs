@@ -121,6 +121,18 @@ impl From<store::Error> for Error {
     }
 }
 
+impl From<crate::net::Error> for Error {
+    fn from(e: crate::net::Error) -> Error {
+        let errno = e.errno();
+        let message = match &e {
+            crate::net::Error::Wrong(problem) => problem.clone(),
+            // A kernel or a container host without bridges, pairs or nftables: the way out is one for every cause.
+            other => format!("{other} (podrt.io/network: none does without a network)"),
+        };
+        Error::new(Code::FailedPrecondition, message).with_errno(errno)
+    }
+}
+
 /// Gives an error the step that it came from.
 pub trait Step<T> {
     fn step(self, step: &str) -> Result<T>;

@@ -28,6 +28,7 @@ pub mod image;
 mod list;
 pub mod logs;
 pub mod machine;
+pub mod network;
 pub mod pause;
 pub mod probe;
 pub mod sandbox;

@@ -8,7 +8,9 @@ mod life;
 pub use life::{Handler, HttpGet, Lifecycle, Probe, RestartRule, Timing};
 
 use crate::cgroup::Limits;
+use crate::net::bridge;
 use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 /// Version of the JSON below; unknown fields of a newer one are kept out of harm, an older one is read.
@@ -79,6 +81,60 @@ pub struct SandboxSpec {
     pub host_aliases: Vec<HostAlias>,
     #[serde(default)]
     pub dns: Dns,
+    #[serde(default)]
+    pub network: NetworkSpec,
+}
+
+/// The network of a pod that is not in the host's.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct NetworkSpec {
+    pub mode: NetworkMode,
+    pub config: bridge::Config,
+    #[serde(default)]
+    pub cni: CniSpec,
+    /// This host's own addresses towards the world, at most one of each family: status.hostIPs.
+    pub host_ips: Vec<String>,
+    /// Addresses that the pod is to have, at most one of each family; empty takes what is free.
+    pub addresses: Vec<IpAddr>,
+    /// Of the pod's interface; None is one made of its address.
+    pub mac: Option<[u8; 6]>,
+    pub ports: Vec<PortSpec>,
+    /// Bits a second that come to the pod, and that go from it; None is without bound.
+    #[serde(default)]
+    pub ingress: Option<u64>,
+    #[serde(default)]
+    pub egress: Option<u64>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum NetworkMode {
+    /// Loopback alone.
+    #[default]
+    None,
+    /// An interface on podrt's bridge.
+    Bridge,
+    /// What the plugins of a CNI network make.
+    Cni,
+}
+
+/// Where CNI networks and plugins lie, and which network it is.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct CniSpec {
+    pub folder: PathBuf,
+    pub programs: Vec<PathBuf>,
+    /// None is the first of the folder.
+    pub network: Option<String>,
+}
+
+/// A container's port that is the host's as well.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PortSpec {
+    /// None and an unspecified address are every address of the host's.
+    pub host_ip: Option<IpAddr>,
+    pub host_port: u16,
+    pub container_port: u16,
+    /// IPPROTO_*.
+    pub protocol: u8,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -1,6 +1,7 @@
 //! Taking a sandbox back, by its intent record: what `delete` does when nobody else can, and the supervisor at its end.
 
 use super::error::{Error, Result, Step};
+use super::network;
 use crate::cgroup::{Cgroup, Hierarchy};
 use crate::store::lock::{Lock, SUPERVISOR};
 use crate::store::{self, Intent, Sandbox, Store, process};
@@ -43,6 +44,8 @@ pub fn everything(store: &Store, sandbox: &Sandbox, by: By) -> Result<()> {
     if let Some(intent) = &intent {
         fault::point("delete.cgroup")?;
         cgroup(intent).step("delete.cgroup")?;
+        fault::point("delete.network")?;
+        network::undo(sandbox, intent).step("delete.network")?;
         fault::point("delete.data")?;
         store::remove_tree(&intent.data).step("delete.data")?;
         remove_empty_parents(&intent.data, &intent.roots.data);

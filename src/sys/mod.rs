@@ -19,6 +19,7 @@ pub mod keep;
 pub mod link;
 pub mod lock;
 pub mod mount;
+pub mod netlink;
 pub mod policy;
 pub mod process;
 pub mod raw;

@@ -31,6 +31,46 @@ fn socket(flags: i32) -> Result<OwnedFd, Errno> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
+/// A non-blocking TCP socket whose connection is on its way, or stands already.
+pub fn connect_to(to: std::net::SocketAddr) -> Result<OwnedFd, Errno> {
+    use std::net::SocketAddr;
+    let family = if to.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };
+    // SAFETY: no pointers.
+    let fd = unsafe { libc::socket(family, libc::SOCK_STREAM | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK, 0) };
+    if fd < 0 {
+        return Err(Errno::last());
+    }
+    // SAFETY: just made.
+    let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+    let connect = |address: *const libc::sockaddr, length: usize| {
+        // SAFETY: both callers' addresses are as long as said, and live for the call.
+        unsafe { libc::connect(fd.as_raw_fd(), address, length as u32) }
+    };
+    let done = match to {
+        SocketAddr::V4(to) => {
+            // SAFETY: an all-zero sockaddr_in is valid.
+            let mut address: libc::sockaddr_in = unsafe { std::mem::zeroed() };
+            address.sin_family = family as u16;
+            address.sin_port = to.port().to_be();
+            address.sin_addr.s_addr = u32::from_ne_bytes(to.ip().octets());
+            connect((&raw const address).cast(), size_of::<libc::sockaddr_in>())
+        }
+        SocketAddr::V6(to) => {
+            // SAFETY: an all-zero sockaddr_in6 is valid.
+            let mut address: libc::sockaddr_in6 = unsafe { std::mem::zeroed() };
+            address.sin6_family = family as u16;
+            address.sin6_port = to.port().to_be();
+            address.sin6_addr.s6_addr = to.ip().octets();
+            connect((&raw const address).cast(), size_of::<libc::sockaddr_in6>())
+        }
+    };
+    match Errno::last() {
+        _ if done == 0 => Ok(fd),
+        Errno(libc::EINPROGRESS) => Ok(fd),
+        errno => Err(errno),
+    }
+}
+
 /// A listening, non-blocking socket `name` in the folder `dir`, mode 0600 from its first moment.
 pub fn listen(dir: BorrowedFd, name: &str) -> Result<OwnedFd> {
     let bind = || {

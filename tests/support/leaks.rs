@@ -14,11 +14,12 @@ use std::time::{Duration, Instant};
 pub struct Snapshot {
     mounts: Vec<String>,
     netns: Vec<PathBuf>,
+    links: Vec<String>,
 }
 
 impl Snapshot {
     pub fn take(_: &Test) -> Snapshot {
-        Snapshot { mounts: mounts(), netns: entries(Path::new("/run/netns")) }
+        Snapshot { mounts: mounts(), netns: entries(Path::new("/run/netns")), links: links() }
     }
 
     /// What is more than before, after at most `patience`: cgroups and namespaces die late.
@@ -44,6 +45,9 @@ impl Snapshot {
                 .filter(|n| !self.netns.contains(n))
                 .map(|n| format!("netns {}", n.display())),
         );
+        // The bridge stands when its pods are gone, as the cgroup parent does.
+        let fresh = |l: &String| l != "podrt0" && !self.links.contains(l);
+        left.extend(links().into_iter().filter(fresh).map(|l| format!("interface {l}")));
         left.extend(cgroups_of(test).into_iter().map(|c| format!("cgroup {}", c.display())));
         for root in [&test.run, &test.oci_root, &test.data, &test.logs] {
             left.extend(files(root).into_iter().filter(|f| !kept(f)).map(|f| format!("file {}", f.display())));
@@ -55,7 +59,9 @@ impl Snapshot {
 /// What a runtime may keep with no pod alive: folders of its own layout, locks, compiled seccomp programs.
 fn kept(path: &Path) -> bool {
     let text = path.to_string_lossy();
-    text.contains("seccomp") || text.ends_with("lock") || text.ends_with("version") || text.ends_with("/boot_id")
+    // Where the next search for an address begins.
+    let network = text.contains("/network/") && text.ends_with("/last");
+    network || text.contains("seccomp") || text.ends_with("lock") || text.ends_with("version") || text.ends_with("/boot_id")
 }
 
 /// Files and links below `dir`, not the folders themselves; a pod's or container's own folder counts as well.
@@ -78,6 +84,12 @@ fn entries(dir: &Path) -> Vec<PathBuf> {
     let mut all: Vec<_> = fs::read_dir(dir).into_iter().flatten().flatten().map(|e| e.path()).collect();
     all.sort();
     all
+}
+
+/// Interfaces of the calling process's network namespace.
+pub fn links() -> Vec<String> {
+    let table = fs::read_to_string("/proc/self/net/dev").unwrap_or_default();
+    table.lines().filter_map(|l| l.split_once(':')).map(|(name, _)| name.trim().to_owned()).collect()
 }
 
 /// The mount table of the calling process, without the ids.

@@ -8,6 +8,7 @@ pub mod command;
 pub mod console;
 pub mod control;
 pub mod leaks;
+pub mod netns;
 #[cfg(feature = "pod")]
 pub mod network;
 #[cfg(feature = "pod")]

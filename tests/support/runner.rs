@@ -58,6 +58,12 @@ fn isolate() -> nix::Result<()> {
     Ok(())
 }
 
+/// Loopback, and a sysfs of the new namespace's own.
+fn own_network() {
+    let up = Command::new("ip").args(["link", "set", "lo", "up"]).status();
+    assert!(up.is_ok_and(|s| s.success()), "ip link set lo up: needs iproute2");
+}
+
 struct Running {
     name: &'static str,
     child: Child,
@@ -138,7 +144,9 @@ fn report(test: &Running, code: Option<i32>, late: bool) -> usize {
 
 fn child(cases: &[Case], name: &str) -> ExitCode {
     let Some((name, test)) = cases.iter().find(|c| c.0 == name) else { return ExitCode::from(2) };
-    unshare(CloneFlags::CLONE_NEWNS).expect("own mount namespace");
+    // Its own network as well: what pods do to their host's never touches the machine's.
+    unshare(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWNET).expect("own namespaces");
+    own_network();
     nix::sys::prctl::set_child_subreaper(true).expect("subreaper");
     let world = Test::new(name);
     let before = leaks::Snapshot::take(&world);

@@ -41,7 +41,7 @@ pub struct Args {
 pub fn run(args: &Args, context: &Context) -> Result {
     context.require_root()?;
     let selector = args.selector.as_deref().map(Selector::parse).transpose().map_err(Failure::usage)?;
-    let mut manifests = args.create.reading.load(Fresh::Random)?;
+    let mut manifests = args.create.reading.load(Fresh::Random, context)?;
     if let Some(selector) = &selector {
         manifests.pods.retain(|m| selector.matches(&json::strings(&m.pod_json(), "labels")));
     }

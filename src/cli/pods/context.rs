@@ -2,6 +2,9 @@
 
 use super::{Failure, Kind, Result};
 use crate::cgroup::systemd;
+use crate::manifest::Network;
+use crate::net::{bridge, subnet::Subnet};
+use crate::pod::spec::{CniSpec, NetworkMode};
 use crate::pod::{self, PodRecord};
 use crate::store::Roots;
 use clap::Args;
@@ -28,6 +31,21 @@ pub struct Global {
     /// [podrt; podrt.slice where systemd is pid 1]
     #[arg(long, global = true, value_name = "CGROUP")]
     pub cgroup_parent: Option<String>,
+    /// The network of pods that do not choose by the annotation podrt.io/network: podrt0 (podrt's bridge), none, cni, cni/NAME [podrt0]
+    #[arg(long, global = true, value_name = "MODE")]
+    pub network: Option<String>,
+    /// Where CNI networks are configured [/etc/cni/net.d]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub cni_conf_dir: Option<String>,
+    /// Where CNI plugins are [/opt/cni/bin:/usr/lib/cni]
+    #[arg(long, global = true, value_name = "DIR[:DIR]")]
+    pub cni_bin_dirs: Option<String>,
+    /// The name of podrt's bridge, and of its table of nftables [podrt0]
+    #[arg(long, global = true, value_name = "NAME")]
+    pub pod_bridge: Option<String>,
+    /// The addresses of pods on it, a range of each family at most [10.61.0.0/16,fd70:6f64:7274:30::/64]
+    #[arg(long, global = true, value_name = "RANGE[,RANGE]")]
+    pub pod_subnets: Option<String>,
 }
 
 impl Global {
@@ -56,6 +74,56 @@ impl Global {
     }
 }
 
+impl Global {
+    /// The network of pods that say nothing of it. `env`: what the environment says.
+    pub fn network(&self, env: impl Fn(&str) -> Option<OsString>) -> Result<Network> {
+        let said = |flag: &Option<String>, name: &str| {
+            let variable = || env(name).filter(|v| !v.is_empty()).map(|v| v.to_string_lossy().into_owned());
+            flag.clone().or_else(variable)
+        };
+        let mode = match said(&self.network, "PODRT_NETWORK").as_deref() {
+            None | Some("podrt0") => NetworkMode::Bridge,
+            Some("none") => NetworkMode::None,
+            Some("cni") => NetworkMode::Cni,
+            Some(named) if named.starts_with("cni/") => NetworkMode::Cni,
+            Some(other) => {
+                return Err(Failure::usage(format_args!(
+                    "--network: no such network (got {other:?}, want podrt0, none, cni or cni/NAME)"
+                )));
+            }
+        };
+        let folders = |flag: &Option<String>, name: &str, base: &str| said(flag, name).unwrap_or_else(|| base.to_owned());
+        let cni = CniSpec {
+            folder: folders(&self.cni_conf_dir, "PODRT_CNI_CONF_DIR", "/etc/cni/net.d").into(),
+            programs: folders(&self.cni_bin_dirs, "PODRT_CNI_BIN_DIRS", "/opt/cni/bin:/usr/lib/cni")
+                .split(':')
+                .map(PathBuf::from)
+                .collect(),
+            network: said(&self.network, "PODRT_NETWORK").and_then(|n| n.strip_prefix("cni/").map(str::to_owned)),
+        };
+        let mut config = bridge::Config::default();
+        if let Some(name) = said(&self.pod_bridge, "PODRT_POD_BRIDGE") {
+            let fits = name.len() <= bridge::NAME && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+            if !fits || name.is_empty() {
+                let want = bridge::NAME;
+                return Err(Failure::usage(format_args!(
+                    "--pod-bridge: not a bridge's name (got {name:?}, want at most {want} letters, digits, - and _)"
+                )));
+            }
+            config.bridge = name;
+        }
+        if let Some(list) = said(&self.pod_subnets, "PODRT_POD_SUBNETS") {
+            let wrong = |problem: &str| Failure::usage(format_args!("--pod-subnets: {problem} (got {list:?})"));
+            config.subnets = list.split(',').map(|t| t.trim().parse::<Subnet>().map_err(|e| wrong(&e))).collect::<Result<_>>()?;
+            if config.subnets.iter().filter(|s| s.is_v4()).count() > 1 || config.subnets.iter().filter(|s| !s.is_v4()).count() > 1
+            {
+                return Err(wrong("a range of each family at most"));
+            }
+        }
+        Ok(Network { mode, config, cni })
+    }
+}
+
 /// With systemd a slice's name means the tree of pods in that slice, which systemd is asked for.
 fn cgroup(parent: &str, systemd: bool) -> Result<String> {
     if let Some(tree) = systemd::Tree::of_slice(parent).filter(|_| systemd) {
@@ -76,6 +144,8 @@ fn cgroup(parent: &str, systemd: bool) -> Result<String> {
 #[derive(Debug)]
 pub struct Context {
     pub roots: Roots,
+    /// Of pods that say nothing of it.
+    pub network: Network,
     /// How the program was called, with its name.
     pub argv: Vec<OsString>,
 }

@@ -158,7 +158,7 @@ impl Task<'_> {
 
 pub fn create(args: &Args, context: &Context) -> Result {
     context.require_root()?;
-    make(&args.making, context, &args.reading.load(Fresh::Random)?)
+    make(&args.making, context, &args.reading.load(Fresh::Random, context)?)
 }
 
 /// Creates all of them, or none.

@@ -1,5 +1,6 @@
 //! `-f`: what create, apply, run, plan and delete read manifests by.
 
+use super::context::Context;
 use super::{Failure, Kind, Result, output};
 use crate::manifest::{self, Fresh, Manifests, Options, Source, Validate};
 use clap::{Args, ValueEnum};
@@ -73,14 +74,14 @@ impl Files {
 
 impl Reading {
     /// Everything, checked; warnings are printed. Errors: one line for each problem of each file.
-    pub fn load(&self, fresh: Fresh) -> Result<Manifests> {
-        self.checks.load(&self.files.sources(), Options { fresh, ..Options::default() })
+    pub fn load(&self, fresh: Fresh, context: &Context) -> Result<Manifests> {
+        self.checks.load(&self.files.sources(), Options { fresh, ..Options::default() }, context)
     }
 }
 
 impl Checks {
     /// From any sources, for any purpose. Errors: one line for each problem of each file.
-    pub fn load(&self, sources: &[Source], base: Options) -> Result<Manifests> {
+    pub fn load(&self, sources: &[Source], base: Options, context: &Context) -> Result<Manifests> {
         let options = Options {
             namespace: self.namespace.clone(),
             validate: match self.validate {
@@ -91,6 +92,7 @@ impl Checks {
             node_labels: self.node_labels.iter().map(|text| label(text)).collect::<Result<_>>()?,
             allowed_unsafe_sysctls: self.allowed_unsafe_sysctls.clone(),
             missing_controllers_warn: self.missing_controllers == Missing::Warn,
+            network: context.network.clone(),
             ..base
         };
         let manifests = manifest::load(sources, &options).map_err(failure)?;

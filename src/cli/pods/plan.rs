@@ -32,7 +32,7 @@ pub fn run(args: &Args, context: &Context) -> Result {
     context.require_root()?;
     // What is printed ends up in logs and reviews.
     let options = Options { fresh: Fresh::Fixed, redact: true, ..Options::default() };
-    let manifests = args.reading.checks.load(&args.reading.files.sources(), options)?;
+    let manifests = args.reading.checks.load(&args.reading.files.sources(), options, context)?;
     let mut out = output::stdout();
     for manifest in &manifests.pods {
         let plan = plan(context, manifest)?;

@@ -63,7 +63,7 @@ struct Foreground {
 
 pub fn run(args: &Args, context: &Context) -> Result {
     context.require_root()?;
-    let manifests = manifests(args)?;
+    let manifests = manifests(args, context)?;
     let stays = args.generated.image.is_none() || args.generated.attach || args.rm;
     if !stays || args.making.is_dry() {
         return create::make(&args.making, context, &manifests);
@@ -124,7 +124,7 @@ pub fn run(args: &Args, context: &Context) -> Result {
 }
 
 /// Of -f, or of the flags.
-fn manifests(args: &Args) -> Result<Manifests> {
+fn manifests(args: &Args, context: &Context) -> Result<Manifests> {
     let sources = match args.generated.pod()? {
         // Relative bundles are the working folder's.
         Some(pod) => vec![manifest::Source::Text { name: "run".to_owned(), text: pod.to_string(), folder: PathBuf::from(".") }],
@@ -133,7 +133,7 @@ fn manifests(args: &Args) -> Result<Manifests> {
         }
         None => Files { filename: args.filename.clone(), recursive: args.recursive }.sources(),
     };
-    args.checks.load(&sources, Options { fresh: Fresh::Random, ..Options::default() })
+    args.checks.load(&sources, Options { fresh: Fresh::Random, ..Options::default() }, context)
 }
 
 /// Creates all, or none.

@@ -77,7 +77,8 @@ impl Cli {
     /// `argv`: how the program was called, for a command that starts itself again.
     pub fn run(self, argv: &[OsString]) -> Result {
         let roots = self.global.roots(|name| std::env::var_os(name))?;
-        let context = Context { roots, argv: argv.to_vec() };
+        let network = self.global.network(|name| std::env::var_os(name))?;
+        let context = Context { roots, network, argv: argv.to_vec() };
         match self.verb {
             Verb::Create(Lazy(args)) => create::create(&args, &context),
             Verb::Apply(Lazy(args)) => apply::run(&args, &context),

@@ -65,8 +65,10 @@ pub fn field(pod: &Pod, path: &str) -> String {
             let named = spec.and_then(|s| s.service_account_name.clone().or_else(|| s.service_account.clone()));
             named.filter(|n| !n.is_empty()).unwrap_or_else(|| "default".to_owned())
         }
-        "status.hostIP" | "status.hostIPs" => host_ip().to_string(),
-        "status.podIP" | "status.podIPs" if spec.is_some_and(|s| s.host_network == Some(true)) => host_ip().to_string(),
+        "status.podIP" if spec.is_some_and(|s| s.host_network == Some(true)) => host_ip(),
+        "status.podIPs" if spec.is_some_and(|s| s.host_network == Some(true)) => all_host_ips(),
+        "status.hostIP" => host_ip(),
+        "status.hostIPs" => all_host_ips(),
         "status.podIP" => LATE_POD_IP.to_owned(),
         "status.podIPs" => LATE_POD_IPS.to_owned(),
         _ => String::new(),
@@ -104,16 +106,26 @@ pub fn node_name() -> String {
     name.trim().to_lowercase()
 }
 
-/// The host's address towards the world; no packet is sent. 127.0.0.1 where there is no route.
+/// The host's addresses towards the world, one of each family that has a route; no packet is sent. 127.0.0.1 where there is none.
 #[allow(clippy::disallowed_methods)] // An address, no name.
-fn host_ip() -> IpAddr {
-    // TEST-NET-1 (RFC 5737): an address that is nobody's.
+pub fn host_ips() -> Vec<IpAddr> {
+    // TEST-NET-1 (RFC 5737) and the documentation prefix (RFC 3849): addresses that are nobody's.
     let local = |from: &str, to: &str| {
         let socket = UdpSocket::bind(from).ok()?;
         socket.connect(to).ok()?;
         Some(socket.local_addr().ok()?.ip()).filter(|ip| !ip.is_unspecified())
     };
-    local("0.0.0.0:0", "192.0.2.1:9").or_else(|| local("[::]:0", "[2001:db8::1]:9")).unwrap_or(IpAddr::from([127, 0, 0, 1]))
+    let found: Vec<IpAddr> =
+        [local("0.0.0.0:0", "192.0.2.1:9"), local("[::]:0", "[2001:db8::1]:9")].into_iter().flatten().collect();
+    if found.is_empty() { vec![IpAddr::from([127, 0, 0, 1])] } else { found }
+}
+
+fn all_host_ips() -> String {
+    host_ips().iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+}
+
+fn host_ip() -> String {
+    host_ips()[0].to_string()
 }
 
 /// The container that a resourceFieldRef names, or `own`.

@@ -28,6 +28,7 @@ pub struct Host<'h> {
     /// Bytes of memory, for oom_score_adj.
     pub memory: u64,
     pub missing_controllers_warn: bool,
+    pub network: &'h network::Network,
 }
 
 /// What a pod refers to, and what is wrong with it.
@@ -98,7 +99,7 @@ pub fn pod(pod: &Pod, host: &Host<'_>, refs: &mut Refs<'_>) -> PodSpec {
         namespace: meta.namespace.clone().unwrap_or_default(),
         uid: meta.uid.clone().unwrap_or_default(),
         created: meta.creation_timestamp.as_ref().map(|t| t.0.to_string()).unwrap_or_default(),
-        sandbox: sandbox(&spec, &name, meta.namespace.as_deref().unwrap_or_default()),
+        sandbox: sandbox(pod, &spec, &name, host.network),
         name,
         restart_policy: restart_policy(spec.restart_policy.as_deref()).unwrap_or(RestartPolicy::Always),
         grace_seconds: spec.termination_grace_period_seconds.and_then(|s| s.try_into().ok()).unwrap_or(30),
@@ -118,7 +119,8 @@ pub(super) fn annotation<'p>(pod: &'p Pod, key: &str) -> Option<&'p str> {
     pod.metadata.annotations.as_ref()?.get(key).map(String::as_str)
 }
 
-fn sandbox(spec: &k8s::PodSpec, name: &str, namespace: &str) -> SandboxSpec {
+fn sandbox(pod: &Pod, spec: &k8s::PodSpec, name: &str, defaults: &network::Network) -> SandboxSpec {
+    let namespace = pod.metadata.namespace.as_deref().unwrap_or_default();
     let yes = |flag: Option<bool>| flag == Some(true);
     let sysctls = spec.security_context.iter().flat_map(|c| c.sysctls.iter().flatten());
     SandboxSpec {
@@ -126,6 +128,7 @@ fn sandbox(spec: &k8s::PodSpec, name: &str, namespace: &str) -> SandboxSpec {
         domain: network::domain(spec, namespace),
         host_aliases: network::aliases(spec),
         dns: network::dns(spec),
+        network: network::network(pod, spec, defaults),
         host_network: yes(spec.host_network),
         host_pid: yes(spec.host_pid),
         host_ipc: yes(spec.host_ipc),

@@ -81,9 +81,7 @@ fn ports(check: &mut Check<'_, '_, '_>, spec: &PodSpec, container: &Container, a
         if let Some(host) = port.host_port.filter(|p| *p != 0) {
             let field = format!("{at}.hostPort");
             check.range(&field, host.into(), 1, 65535);
-            if !host_network {
-                check.error(&field, "not supported yet by this version of podrt");
-            } else if host != port.container_port {
+            if host_network && host != port.container_port {
                 let want = port.container_port;
                 check.error(&field, format!("must be the container's port in the host's network (got {host}, want {want})"));
             }
@@ -92,8 +90,6 @@ fn ports(check: &mut Check<'_, '_, '_>, spec: &PodSpec, container: &Container, a
             let field = format!("{at}.hostIP");
             if ip.parse::<std::net::IpAddr>().is_err() {
                 check.error(&field, format!("not an IP address (got {})", quoted(ip)));
-            } else if !host_network {
-                check.error(&field, "not supported yet by this version of podrt");
             }
         }
     }

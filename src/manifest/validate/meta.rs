@@ -40,6 +40,12 @@ pub fn check(check: &mut Check<'_, '_, '_>, meta: &ObjectMeta) {
     }
 }
 
+fn said(check: &mut Check<'_, '_, '_>, field: &str, value: &str, want: Option<&str>) {
+    if let Some(want) = want {
+        check.error(field, format!("not valid (got {}, want {want})", quoted(value)));
+    }
+}
+
 /// podrt's own annotations are fields: an unknown one is a typing error.
 fn ours(check: &mut Check<'_, '_, '_>, key: &str, value: &str) {
     let field = format!("metadata.annotations[{}]", key.escape_debug());
@@ -54,8 +60,24 @@ fn ours(check: &mut Check<'_, '_, '_>, key: &str, value: &str) {
                 check.error(&field, format!("not a list of io limits ({problem})"));
             }
         }
+        annotations::NETWORK => {
+            if !annotations::NETWORKS.contains(&value) && annotations::cni(value).is_none() {
+                let want = annotations::NETWORKS.join(", ");
+                check.error(&field, format!("unsupported value (got {}, want one of {want})", quoted(value)));
+            }
+        }
+        annotations::IP => said(check, &field, value, annotations::ips(value).err()),
+        annotations::MAC => said(check, &field, value, annotations::mac(value).err()),
+        annotations::MTU => said(check, &field, value, annotations::mtu(value).err()),
         _ => {
-            let known = [annotations::ROOTFS, annotations::IO_MAX];
+            let known = [
+                annotations::ROOTFS,
+                annotations::IO_MAX,
+                annotations::NETWORK,
+                annotations::IP,
+                annotations::MAC,
+                annotations::MTU,
+            ];
             let hint = nearest(key, known.into_iter()).map(|k| format!(" (did you mean \"{k}\"?)")).unwrap_or_default();
             check.error(&field, format!("unknown annotation of podrt's{hint}"));
         }

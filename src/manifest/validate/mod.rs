@@ -43,6 +43,7 @@ pub fn check(pod: &Pod, root: &Node<'_>, allow: &Allow, findings: &mut Findings<
     if let Some(spec) = &pod.spec {
         spec::check(&mut check, spec);
         scheduling::check(&mut check, spec);
+        network::check_mode(&mut check, pod, spec);
     }
 }
 

@@ -1,10 +1,11 @@
 //! hostname, subdomain, hostAliases, dnsConfig: what becomes /etc/hosts and /etc/resolv.conf.
 
+use super::super::annotations;
 use super::super::error::quoted;
 use super::super::lower::network;
 use super::super::names;
 use super::Check;
-use k8s_openapi::api::core::v1::PodSpec;
+use k8s_openapi::api::core::v1::{Pod, PodSpec};
 use std::net::IpAddr;
 
 /// Kubernetes' bounds (MaxDNSNameservers, MaxDNSSearchPaths, MaxDNSSearchListChars).
@@ -64,6 +65,35 @@ pub fn check(check: &mut Check<'_, '_, '_>, spec: &PodSpec) {
                     &format!("{AT}.options[{i}].{field}"),
                     format!("not an option of resolv.conf(5) (got {})", quoted(text)),
                 );
+            }
+        }
+    }
+}
+
+/// The network that annotations ask for, and what cannot be with it.
+pub fn check_mode(check: &mut Check<'_, '_, '_>, pod: &Pod, spec: &PodSpec) {
+    let said = |key: &str| pod.metadata.annotations.as_ref().and_then(|a| a.get(key)).map(String::as_str);
+    let field = |key: &str| format!("metadata.annotations[{}]", key.escape_debug());
+    let host = spec.host_network == Some(true);
+    let mode = said(annotations::NETWORK);
+    match mode {
+        Some("host") if !host => check.error(&field(annotations::NETWORK), "host needs spec.hostNetwork: true"),
+        Some(other) if host && other != "host" => {
+            check.error(&field(annotations::NETWORK), "cannot be together with spec.hostNetwork: true (want host, or nothing)");
+        }
+        _ => {}
+    }
+    for key in [annotations::INGRESS, annotations::EGRESS] {
+        match said(key).map(|value| (value, annotations::bandwidth(value))) {
+            Some((value, Err(want))) => check.error(&field(key), format!("not valid (got {}, want {want})", quoted(value))),
+            Some(_) if host || mode == Some("none") => check.warn(&field(key), "no effect: the pod has no interface of its own"),
+            _ => {}
+        }
+    }
+    if host || mode == Some("none") {
+        for key in [annotations::IP, annotations::MAC, annotations::MTU] {
+            if said(key).is_some() {
+                check.error(&field(key), "the pod has no interface of its own to give it to");
             }
         }
     }

@@ -134,7 +134,7 @@ impl Supervisor {
             Some(prepared) => prepared,
             None => Prepared::new(&self.intent.roots, &self.spec, spec)?,
         };
-        prepared.config.late(&[]);
+        prepared.config.late(&self.ips());
         let group = self.leaf(spec, &prepared)?;
         let serial = event::monotonic();
         let born = self.born(serial, spec, attempt, &prepared, &group);

@@ -31,11 +31,15 @@ impl Supervisor {
     }
 
     pub fn helper_ended(&mut self, token: u64) {
+        if self.proxy_ended(token) {
+            return;
+        }
         self.helpers.retain(|(t, pidfd)| *t != token || matches!(process::wait_pidfd(pidfd.as_fd(), false), Ok(None)));
     }
 
     /// Before the end: what helpers still remove would be removed twice.
     pub fn end_helpers(&mut self) {
+        self.end_proxy();
         for (_, pidfd) in self.helpers.drain(..) {
             let _ = process::pidfd_signal(pidfd.as_fd(), libc::SIGKILL);
             let _ = process::wait_pidfd(pidfd.as_fd(), true);

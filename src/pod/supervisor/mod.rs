@@ -14,12 +14,14 @@
 //! | `probe` | probes and hooks |
 //! | `requests` | what the control socket asks: a file for each group of verbs |
 //! | `session` | commands in running containers |
+//! | `network` | the pod's interface, the proxy for the host's loopback, a flushed firewall |
 //! | `helper` | what may take long, in a process of its own |
 
 pub(super) mod birth;
 mod container;
 mod helper;
 mod keeper;
+mod network;
 mod output;
 mod probe;
 mod recover;

@@ -85,7 +85,9 @@ impl Supervisor {
         let process = note.map(|(n, _)| Process { pid: n.pid, start: n.start });
         // Cut off between pause's birth and its note, it is in the intent; or nowhere but in its cgroup.
         let recorded = self.intent.pause.as_ref().map(|p| p.process.clone());
-        let process = process.or(recorded).filter(Process::lives);
+        // A pause whose interface may be half made is not taken over, but made anew.
+        let whole = self.network.is_none() || !matches!(self.machine.sandbox(), Sandbox::Making { .. });
+        let process = process.or(recorded).filter(Process::lives).filter(|_| whole);
         let pause = process.and_then(|process| {
             let pidfd = process::pidfd_open(process.pid).ok()?;
             let namespaces = self.intent.pause.as_ref().map(|p| p.namespaces.clone()).unwrap_or_default();
@@ -96,7 +98,8 @@ impl Supervisor {
         match pause {
             Some(pause) if self.pod_cgroup.is_some() && self.epoll.add(&pause.pidfd, EPOLLIN, PAUSE).is_ok() => {
                 self.pause = Some(pause);
-                SandboxFound::Alive { ips: self.machine.status().pod_ips }
+                self.recover_network();
+                SandboxFound::Alive { ips: self.ips() }
             }
             _ => {
                 // Its making was cut off: nothing runs in it but what is half made.

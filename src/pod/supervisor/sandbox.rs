@@ -5,7 +5,7 @@ use super::state::{PAUSE, Supervisor};
 use crate::cgroup::Cgroup;
 use crate::pod::error::{Code, Error, Result, Step};
 use crate::pod::machine::Event;
-use crate::pod::{sandbox, volume};
+use crate::pod::{network, sandbox, volume};
 use crate::store::intent;
 use crate::sys::event::EPOLLIN;
 use crate::sys::{event, fault, process};
@@ -22,15 +22,21 @@ pub(super) fn leaf_of(container: &str) -> String {
 const BURIAL: Duration = Duration::from_secs(5);
 
 impl Supervisor {
-    /// Cgroup, then pause; on failure neither is left.
+    /// Addresses, cgroup, pause, its network; on failure nothing is left but the addresses, which are the pod's.
     pub fn make_sandbox(&mut self) -> Result<()> {
+        let mut lease = network::take(&self.spec, &self.sandbox, &self.intent).step("create.network")?;
+        self.network = lease.as_ref().map(|l| l.record.clone());
         fault::point("create.cgroup")?;
         let group = self.make_cgroup().step("create.cgroup")?;
-        let made = self.make_pause(&group);
+        let made = self.make_pause(&group).and_then(|pause| match &mut lease {
+            Some(lease) => self.attach(lease, pause),
+            None => Ok(pause),
+        });
         match made {
             Ok(pause) => {
                 self.pod_cgroup = Some(group);
                 self.pause = Some(pause);
+                self.watch_network();
                 Ok(())
             }
             Err(e) => {
@@ -76,7 +82,7 @@ impl Supervisor {
         fault::point("create.pause.cgroup")?;
         let leaf = group.child(LEAF)?;
         fault::point("create.pause")?;
-        let trees = volume::prepare(&self.spec, &self.intent.data, &[]).step("create.volumes")?;
+        let trees = volume::prepare(&self.spec, &self.intent.data, &self.ips()).step("create.volumes")?;
         let pause = sandbox::birth(&self.spec.sandbox, leaf.dir(), &trees).step("create.pause")?;
         self.intent.pause = Some(intent::Pause { process: pause.process.clone(), namespaces: pause.namespaces.clone() });
         let noted = fault::point("create.pause.intent")
@@ -114,11 +120,14 @@ impl Supervisor {
     /// Pause and the pod's cgroup; what is gone already is fine.
     pub fn stop_sandbox(&mut self) -> Result<()> {
         fault::point("delete.pause")?;
+        // While the pod's namespace is there: plugins look into it.
+        let detached = self.detach();
         if let Some(pause) = self.pause.take() {
             let _ = self.epoll.remove(&pause.pidfd);
             sandbox::end(pause.pidfd.as_fd());
             self.reap(pause.process.pid, &pause.pidfd);
         }
+        detached?;
         self.burials.clear();
         if let Some(group) = self.pod_cgroup.take() {
             match group.remove(BURIAL) {

@@ -2,6 +2,7 @@
 
 use super::container::{Prepared, Running};
 use super::keeper::{Heirlooms, Keeper};
+use super::network::Watched;
 use super::output::Scratch;
 use super::probe::Handlers;
 use super::requests::{Tokens, Waiting};
@@ -11,6 +12,7 @@ use crate::cgroup::{Cgroup, Hierarchy};
 use crate::pod::control::server::Server;
 use crate::pod::error::{Code, Error, Result, Step};
 use crate::pod::machine::{Event, Machine, StartFailure, Tuning};
+use crate::pod::network;
 use crate::pod::sandbox::Pause;
 use crate::pod::spec::{ContainerSpec, PodSpec};
 use crate::pod::status::EventRecord;
@@ -29,6 +31,7 @@ pub(super) const TIMER: u64 = 1;
 pub(super) const SIGNALS: u64 = 2;
 pub(super) const PAUSE: u64 = 3;
 pub(super) const KEEPER: u64 = 4;
+pub(super) const NETWORK: u64 = 5;
 pub(super) const SLOTS: u64 = 16;
 pub(super) const HELPERS: u64 = 1 << 20;
 /// Probes and hooks, by their number; a helper's is below 2^23.
@@ -70,6 +73,9 @@ pub(super) struct Supervisor {
     pub ended: Vec<Running>,
     pub pod_cgroup: Option<Cgroup>,
     pub pause: Option<Pause>,
+    /// None in the host's network, and with loopback alone.
+    pub network: Option<network::Record>,
+    pub watched: Watched,
     /// One for each of [`PodSpec::all_containers`], in that order.
     pub slots: Vec<Slot>,
     /// Cgroups whose processes are on their way out, and until when that is waited for.
@@ -168,6 +174,7 @@ impl Supervisor {
             // What was told after that state was written had these numbers.
             beside.seq += HISTORY as u64;
         }
+        let network = network::Record::load(&sandbox)?;
         Ok(Supervisor {
             store,
             sandbox,
@@ -192,6 +199,8 @@ impl Supervisor {
             ended: Vec::new(),
             pod_cgroup: None,
             pause: None,
+            network,
+            watched: Watched::default(),
             slots,
             burials: Vec::new(),
             helpers: Vec::new(),

@@ -2,7 +2,7 @@
 //! then told to anybody.
 
 use super::requests::wait::reached;
-use super::state::{HANDLERS, HELPERS, KEEPER, PAUSE, SESSIONS, SIGNALS, SLOTS, Supervisor, TIMER};
+use super::state::{HANDLERS, HELPERS, KEEPER, NETWORK, PAUSE, SESSIONS, SIGNALS, SLOTS, Supervisor, TIMER};
 use super::{ReadyPipe, output};
 use crate::pod::control::Stage;
 use crate::pod::control::server::{LISTENER, TOKENS};
@@ -67,6 +67,7 @@ impl Supervisor {
                 }
             }
             PAUSE => self.pause_ended(),
+            NETWORK => self.network_changed(),
             KEEPER => self.keeper_ended(),
             LISTENER => self.server.accept(&self.epoll),
             TOKENS.. => self.server.read(token - TOKENS, &self.epoll),
@@ -141,7 +142,7 @@ impl Supervisor {
                     if attempt == 0 {
                         self.created(ready)?;
                     }
-                    self.queue.push_back(Event::SandboxReady { attempt, ips: Vec::new() });
+                    self.queue.push_back(Event::SandboxReady { attempt, ips: self.ips() });
                 }
                 Err(e) if attempt == 0 => return Err(e),
                 Err(e) => self.queue.push_back(Event::SandboxFailed { attempt, message: e.message }),

@@ -108,6 +108,16 @@ fn own_files(pod: &PodSpec, ips: &[String]) -> Result<OwnedFd> {
     Ok(own)
 }
 
+/// Writes the hosts file again, in place, before any container has it: with the pod's addresses, which are known late.
+pub fn write_hosts(pod: &PodSpec, ips: &[String], pause: &Pause) -> Result<()> {
+    let own = in_sandbox(pause, OWN)?;
+    let [hosts, ..] = etc::content(&pod.sandbox, ips, &etc::Host::read(pod.sandbox.host_network));
+    let flags = libc::O_WRONLY | libc::O_TRUNC | libc::O_NOFOLLOW;
+    let fd = fs::open_at(own.as_fd(), c"hosts", flags, fs::RESOLVE_BENEATH | fs::RESOLVE_NO_SYMLINKS)?;
+    let written = raw::write(fd.as_raw_fd(), hosts.as_bytes()).call(|| "write(hosts)".into())?;
+    if written == hosts.len() { Ok(()) } else { Err(Errno::ENOSPC).call(|| "write(hosts)".into()).map_err(Into::into) }
+}
+
 /// What an ended container says of its end: its message, or, where that is empty, it failed and the log may stand in, the log's end.
 pub fn termination_message(pod: &PodSpec, container: &ContainerSpec, pause: Option<&Pause>, failed: bool, log: &Path) -> String {
     let folder = pause.and_then(|p| in_sandbox(p, OWN).ok());

@@ -7,6 +7,7 @@ use std::collections::HashSet;
 use std::fs;
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
+use support::netns::LONG;
 use support::netns::{Outside, inside, ip, listen, talk};
 use support::pod::*;
 use support::{Run, Test, leaks};
@@ -63,7 +64,7 @@ fn pods_the_host_and_the_outside_reach_each_other(t: &Test) {
     }
     for (i, to) in ["192.0.2.1", "2001:db8::1"].into_iter().enumerate() {
         // By TCP: a datagram's answer comes from the address that is nearest to the pod.
-        let open = inside(a, || TcpStream::connect(at(address(to), 7001)));
+        let open = inside(a, || TcpStream::connect_timeout(&at(address(to), 7001), LONG));
         let (_, from) = on_host.0.accept().expect("accept");
         assert!(open.is_ok() && from.ip().to_canonical() == ips_a[i], "pod to host, at {to}, from {from}");
     }
@@ -86,13 +87,13 @@ fn a_thousand_connections_at_once_and_the_first_at_once(t: &Test) {
     let listener = listen(b, 7000);
     let to = ips(&get(t, "b"));
     let begin = Instant::now();
-    let first = inside(a, || TcpStream::connect(at(to[0], 7000)));
+    let first = inside(a, || TcpStream::connect_timeout(&at(to[0], 7000), LONG));
     // A packet that is lost is sent again after a second.
     let limit = if support::world::in_vm() { 10_000 } else { 500 };
     assert!(first.is_ok() && begin.elapsed() < Duration::from_millis(limit), "{first:?} after {:?}", begin.elapsed());
     let open: Vec<_> = (0..1000)
         .map(|i| {
-            let client = inside(a, || TcpStream::connect(at(to[i % 2], 7000))).expect("connect");
+            let client = inside(a, || TcpStream::connect_timeout(&at(to[i % 2], 7000), LONG)).expect("connect");
             (client, listener.0.accept().expect("accept"))
         })
         .collect();
@@ -315,7 +316,7 @@ fn what_is_taken_from_the_network_comes_back(t: &Test) {
         talk(outside.pid(), at(address("192.0.2.1"), 80), &listener);
         talk(web, at(address("192.0.2.2"), 7002), &far);
         t.eventually(&format!("loopback works {when}"), 10, || {
-            let client = TcpStream::connect(at(address("127.0.0.1"), 80)).ok()?;
+            let client = TcpStream::connect_timeout(&at(address("127.0.0.1"), 80), LONG).ok()?;
             listener.0.accept().ok().map(|server| (client, server))
         });
         talk(me, at(address("127.0.0.1"), 80), &listener);
@@ -337,7 +338,8 @@ fn what_is_taken_from_the_network_comes_back(t: &Test) {
     works("after the supervisor's death");
     assert_eq!(ips(&get(t, "web"))[0], address("10.61.0.2"));
     delete_all(t);
-    let left: Vec<u16> = [80u16].into_iter().filter(|p| TcpStream::connect(at(address("127.0.0.1"), *p)).is_ok()).collect();
+    let left: Vec<u16> =
+        [80u16].into_iter().filter(|p| TcpStream::connect_timeout(&at(address("127.0.0.1"), *p), LONG).is_ok()).collect();
     assert!(left.is_empty(), "the proxy went with the pod");
 }
 
@@ -428,9 +430,9 @@ fn bandwidth_is_bounded_where_asked(t: &Test) {
         writer.join().expect("the writer");
         begin.elapsed().as_secs_f64()
     };
-    let client = TcpStream::connect(at(to, 7000)).expect("connect");
+    let client = TcpStream::connect_timeout(&at(to, 7000), LONG).expect("connect");
     let ingress = took(client, inside_pod.0.accept().expect("accept").0, 1_500_000);
-    let client = inside(pod, || TcpStream::connect(at(address("10.61.0.1"), 7001))).expect("connect");
+    let client = inside(pod, || TcpStream::connect_timeout(&at(address("10.61.0.1"), 7001), LONG)).expect("connect");
     let egress = took(client, host.0.accept().expect("accept").0, 3_000_000);
     // 1 MB and 2 MB a second, less the first burst; a busy machine is slower, never faster.
     assert!(ingress > 1.1 && egress > 1.1, "{ingress} {egress}");

@@ -153,7 +153,8 @@ impl Attachment {
     pub fn del(&self, netns: Option<&str>, result: Option<&Value>) -> Result<()> {
         let result = result.filter(|_| at_least(&self.list.version, (0, 4)));
         let all = self.list.plugins.iter().rev().map(|p| self.call(p, "DEL", netns, result, &[]).map(drop));
-        all.fold(Ok(()), |first, next| first.and(next))
+        // Not try_fold: what comes behind a failure is still called.
+        all.collect::<Vec<_>>().into_iter().collect()
     }
 
     /// Tells each plugin which attachments live: (id, interface). Lists of 1.1.0 alone know it.
@@ -162,7 +163,8 @@ impl Attachment {
             return Ok(());
         }
         let all = self.list.plugins.iter().map(|p| self.call(p, "GC", None, None, valid).map(drop));
-        all.fold(Ok(()), |first, next| first.and(next))
+        // Not try_fold: what comes behind a failure is still called.
+        all.collect::<Vec<_>>().into_iter().collect()
     }
 
     fn call(

@@ -75,7 +75,7 @@ impl Proxy {
         let mut ready = Vec::new();
         loop {
             ready.clear();
-            server.epoll.wait(&mut ready)?;
+            server.epoll.wait(&mut ready, true)?;
             for (token, _) in &ready {
                 server.turn(*token);
             }
@@ -244,6 +244,7 @@ fn is_later(e: &io::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     fn loopback() -> SocketAddr {
         ([127u8, 0, 0, 1], 0).into()
@@ -261,7 +262,7 @@ mod tests {
         let Door::Datagram(socket) = &proxy.0[1].0 else { panic!() };
         let (at, udp) = (listener.local_addr().unwrap(), socket.local_addr().unwrap());
         std::thread::spawn(move || proxy.serve());
-        let mut client = TcpStream::connect(at).unwrap();
+        let mut client = TcpStream::connect_timeout(&at, Duration::from_secs(5)).unwrap();
         let (mut server, _) = pod.accept().unwrap();
         let sent: Vec<u8> = (0..4_000_000u32).map(|i| (i % 251) as u8).collect();
         let copy = sent.clone();
@@ -279,18 +280,17 @@ mod tests {
         drop(server);
         assert_eq!(writer.join().unwrap(), "thanks");
         let client = UdpSocket::bind(loopback()).unwrap();
-        client.connect(udp).unwrap();
         let mut word = [0; 8];
         for text in [b"one", b"two"] {
-            client.send(text).unwrap();
+            client.send_to(text, udp).unwrap();
             let (n, from) = echo.recv_from(&mut word).unwrap();
             echo.send_to(&word[..n], from).unwrap();
-            assert_eq!(client.recv(&mut word).unwrap(), 3);
+            assert_eq!(client.recv_from(&mut word).unwrap(), (3, udp));
             assert_eq!(&word[..3], text);
         }
         // Nobody is there: the client's connection ends.
         drop(pod);
-        let mut refused = TcpStream::connect(at).unwrap();
+        let mut refused = TcpStream::connect_timeout(&at, Duration::from_secs(5)).unwrap();
         assert!(matches!(refused.read(&mut word), Ok(0) | Err(_)));
     }
 }

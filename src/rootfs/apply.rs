@@ -220,8 +220,10 @@ fn mount(root: Fd, base: Option<Fd>, ours: &mut Made, op: &MountOp, i: usize) ->
     let mut made = None;
     let from = match &op.source {
         Source::Tree(fd) => fd.as_raw_fd(),
-        Source::New { options, attrs, .. } if op.is_proc && ours.proc.is_some() && options.is_empty() && *attrs == PROC_ATTRS => {
-            made = ours.proc.take();
+        Source::New { options, attrs, .. }
+            if op.is_proc && ours.spare_proc.is_some() && options.is_empty() && *attrs == PROC_ATTRS =>
+        {
+            made = ours.spare_proc.take();
             made.as_ref().map_or(-1, |p| p.0)
         }
         Source::New { fstype, options, attrs } => made.insert(Close(new_fs(fstype, options, *attrs).at(Step::MountSource, i)?)).0,

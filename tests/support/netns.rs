@@ -8,7 +8,7 @@ use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::process::{Child, Command};
 use std::time::Duration;
 
-const LONG: Duration = Duration::from_secs(10);
+pub const LONG: Duration = Duration::from_secs(10);
 
 /// Calls `f` in the network namespace of a process; sockets that it makes stay there.
 pub fn inside<T: Send>(pid: i32, f: impl FnOnce() -> T + Send) -> T {
@@ -82,23 +82,21 @@ pub fn talk(from: i32, to: SocketAddr, at: &(TcpListener, UdpSocket)) -> [IpAddr
     let client = inside(from, || TcpStream::connect_timeout(&to, LONG));
     let mut client = client.unwrap_or_else(|e| panic!("connect to {to}: {e}"));
     let (mut server, tcp) = at.0.accept().expect("accept");
-    for (a, b) in [(&mut client, &mut server)] {
-        a.write_all(b"ping").expect("write");
-        b.set_read_timeout(Some(LONG)).expect("a timeout");
-        let mut word = [0; 4];
-        b.read_exact(&mut word).expect("read");
-        b.write_all(&word).expect("write");
-        a.set_read_timeout(Some(LONG)).expect("a timeout");
-        a.read_exact(&mut word).expect("read");
-        assert_eq!(&word, b"ping");
-    }
-    let any = if to.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
-    let client = inside(from, || UdpSocket::bind(any).and_then(|s| s.connect(to).map(|()| s))).expect("a socket");
+    client.write_all(b"ping").expect("write");
+    server.set_read_timeout(Some(LONG)).expect("a timeout");
+    let mut word = [0; 4];
+    server.read_exact(&mut word).expect("read");
+    server.write_all(&word).expect("write");
     client.set_read_timeout(Some(LONG)).expect("a timeout");
-    client.send(b"ping").expect("send");
+    client.read_exact(&mut word).expect("read");
+    assert_eq!(&word, b"ping");
+    let any = if to.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
+    let client = inside(from, || UdpSocket::bind(any)).expect("a socket");
+    client.set_read_timeout(Some(LONG)).expect("a timeout");
+    client.send_to(b"ping", to).expect("send");
     let mut word = [0; 4];
     let (_, udp) = at.1.recv_from(&mut word).unwrap_or_else(|e| panic!("nothing came to {to}: {e}"));
     at.1.send_to(&word, udp).expect("send");
-    client.recv(&mut word).unwrap_or_else(|e| panic!("no answer from {to}: {e}"));
+    client.recv_from(&mut word).unwrap_or_else(|e| panic!("no answer from {to}: {e}"));
     [tcp.ip().to_canonical(), udp.ip().to_canonical()]
 }

@@ -26,7 +26,7 @@ impl Supervisor {
         let spec = &self.spec.sandbox.network;
         let attached = network::attach(lease, spec, &self.sandbox, &pause)
             .and_then(|warnings| Ok((warnings, network::proxy(&lease.record, spec)?)));
-        match attached.and_then(|(warnings, proxy)| self.serve(&proxy).map(|()| warnings)).step("create.network") {
+        match attached.and_then(|(warnings, proxy)| self.serve_proxy(&proxy).map(|()| warnings)).step("create.network") {
             Ok(warnings) => {
                 self.warnings.extend(warnings);
                 self.network = Some(lease.record.clone());
@@ -46,7 +46,7 @@ impl Supervisor {
     }
 
     /// Starts the proxy's process, where there is something to serve.
-    fn serve(&mut self, proxy: &Proxy) -> Result<()> {
+    fn serve_proxy(&mut self, proxy: &Proxy) -> Result<()> {
         if proxy.is_empty() {
             return Ok(());
         }
@@ -80,7 +80,7 @@ impl Supervisor {
             }
             tries += 1;
         };
-        if let Err(e) = bound.and_then(|proxy| self.serve(&proxy)) {
+        if let Err(e) = bound.and_then(|proxy| self.serve_proxy(&proxy)) {
             self.warnings.push(format!("host ports on loopback: {e}"));
         }
         self.watch_network();
@@ -108,7 +108,7 @@ impl Supervisor {
         let _ = self.epoll.remove(&pidfd);
         let _ = process::wait_pidfd(pidfd.as_fd(), false);
         if let Some(record) = self.network.as_ref().filter(|_| self.pause.is_some()) {
-            let again = network::proxy(record, &self.spec.sandbox.network).and_then(|proxy| self.serve(&proxy));
+            let again = network::proxy(record, &self.spec.sandbox.network).and_then(|proxy| self.serve_proxy(&proxy));
             if let Err(e) = again {
                 self.warnings.push(format!("host ports on loopback: {e}"));
             }

@@ -75,6 +75,12 @@ impl Cgroup {
         }
     }
 
+    /// The names of the sub-cgroups.
+    pub fn children(&self) -> Result<Vec<String>> {
+        let entries = dir::entries(self.dir.as_fd()).map_err(|errno| self.error("list its sub-cgroups", errno))?;
+        Ok(entries.into_iter().filter(|e| e.kind == libc::DT_DIR).filter_map(|e| e.name.into_string().ok()).collect())
+    }
+
     /// For CLONE_INTO_CGROUP and BPF_PROG_ATTACH.
     pub fn dir(&self) -> BorrowedFd<'_> {
         self.dir.as_fd()

@@ -5,7 +5,7 @@ use super::control::{Stage, frame};
 use super::error::{Code, Error, Result, Step};
 use super::spec::PodSpec;
 use super::supervisor::birth;
-use super::undo;
+use super::{restore, undo};
 use crate::cgroup::{Hierarchy, systemd};
 use crate::store::lock::{CREATOR, Lock};
 use crate::store::{self, Intent, Process, Roots, Sandbox, Store, atomic};
@@ -25,11 +25,13 @@ pub struct CreateOptions {
     pub deadline: Option<Duration>,
     /// The v1 Pod as it was asked for, kept for those who show it.
     pub manifest: Option<serde_json::Value>,
+    /// Kept on disk, to be made again by [`restore`](super::restore) after a reboot.
+    pub applied: bool,
 }
 
 impl Default for CreateOptions {
     fn default() -> CreateOptions {
-        CreateOptions { wait: Stage::Created, deadline: None, manifest: None }
+        CreateOptions { wait: Stage::Created, deadline: None, manifest: None, applied: false }
     }
 }
 
@@ -113,6 +115,11 @@ fn attempt(spec: &PodSpec, roots: &Roots, options: &CreateOptions, created: &mut
     };
     let born = claim(&store, spec, &id).and_then(|()| {
         let ready = birth::spawn(&sandbox, roots, options.wait, leaf.dir()).step("create.supervisor")?;
+        if options.applied {
+            // While the supervisor makes the sandbox: the disk is what takes long here.
+            fault::point("create.applied")?;
+            restore::keep(roots, spec, options.manifest.as_ref()).step("create.applied")?;
+        }
         listen(ready, options, &id, created)
     });
     match born {
@@ -121,6 +128,9 @@ fn attempt(spec: &PodSpec, roots: &Roots, options: &CreateOptions, created: &mut
             Ok(created)
         }
         Err(e) => {
+            if options.applied {
+                restore::forget(roots, spec);
+            }
             // The supervisor, if it came so far, has ended or been told by the closed pipe; what it left is in the intent.
             let left = undo::everything(&store, &sandbox, undo::By::Creator(&lock));
             drop(lock);

@@ -3,7 +3,7 @@
 use super::client::Client;
 use super::create::find;
 use super::error::{Code, Error, Result};
-use super::undo;
+use super::{restore, undo};
 use crate::store::{Roots, Sandbox, Store};
 use crate::sys::event;
 use std::time::Duration;
@@ -26,14 +26,17 @@ impl Default for DeleteOptions {
     }
 }
 
-/// Ends and removes a pod. Errors: NotFound; DeadlineExceeded; what could not be removed.
+/// Ends and removes a pod, or one that was applied and not restored since a reboot. Errors: NotFound; DeadlineExceeded; what could not be removed.
 pub fn delete(roots: &Roots, namespace: &str, name: &str, options: &DeleteOptions) -> Result<()> {
     let missing = || Error::new(Code::NotFound, format!("pods {name:?} not found"));
-    let Some(store) = Store::open_existing(roots)? else { return Err(missing()) };
+    // First, so that a reboot in the middle of its end does not bring it back.
+    let applied = restore::remove(roots, namespace, name)?;
+    let gone = || if applied { Ok(()) } else { Err(missing()) };
+    let Some(store) = Store::open_existing(roots)? else { return gone() };
     if options.force {
         sweep(&store)?;
     }
-    let sandbox = find(&store, namespace, name)?.ok_or_else(missing)?;
+    let Some(sandbox) = find(&store, namespace, name)? else { return gone() };
     match by_supervisor(&sandbox, options) {
         Err(e) if e.code == Code::Unavailable || (options.force && e.code != Code::NotFound) => {
             // It may have ended because all is done.

@@ -7,6 +7,8 @@
 //! delete(&Roots, namespace, name, &DeleteOptions) -> ()              NotFound where there is none
 //! list(&Roots, Option<namespace>)                -> Vec<PodRecord>   sorted by namespace, name
 //! get(&Roots, namespace, name)                   -> Option<PodRecord>
+//! restore(&Roots, &[(namespace, name)])         -> Vec<Restored>    what was applied and is to run, after a reboot
+//! doctor::examine(&Roots, fix)                  -> Vec<Finding>     kernel objects and files against the records
 //! connect(&Roots, namespace, name)               -> client::Client   status, containers (pids), wait, watch, delete
 //! logs::file(&Roots, &PodSpec, container, attempt) -> PathBuf        CRI format
 //! events(&Roots, &PodRecord)                     -> Vec<EventRecord> kept per pod
@@ -22,6 +24,7 @@ pub mod config;
 pub mod control;
 mod create;
 mod delete;
+pub mod doctor;
 mod entry;
 pub mod error;
 pub mod image;
@@ -31,6 +34,7 @@ pub mod machine;
 pub mod network;
 pub mod pause;
 pub mod probe;
+mod restore;
 pub mod sandbox;
 pub mod spec;
 pub mod status;
@@ -45,6 +49,7 @@ pub use delete::{DeleteOptions, delete, sweep};
 pub use entry::{Running, manifest, running};
 pub use error::{Code, Error, Result};
 pub use list::{PodRecord, config, connect, get, list, survey};
+pub use restore::{Restored, restore};
 
 /// This instant, on both clocks of the machine.
 pub fn now() -> machine::Now {

@@ -3,6 +3,7 @@
 //! ```text
 //! <state>/sandboxes/<id>/{intent.json, pod.json, status.json, lock, control.sock, containers/}
 //! <state>/names/<namespace>/<name>  -> ../../sandboxes/<id>
+//! <data>/applied/<namespace>/<name>.json    what runs again after a reboot
 //! <data>/pods/<id>/<container>.<attempt>/{upper,work}
 //! <data>/images/<name>.json
 //! <log>/pods/<namespace>_<name>_<uid>/<container>/<attempt>.log
@@ -13,6 +14,7 @@
 //! leftover of a killed command, and [`Store::sweep`] removes it.
 #![forbid(unsafe_code)]
 
+pub mod applied;
 pub mod atomic;
 #[cfg(feature = "pod")]
 pub mod images;

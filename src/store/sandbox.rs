@@ -69,22 +69,30 @@ impl Store {
         remove_tree(&aside)
     }
 
+    /// The ids of all sandboxes, named or not, sorted; what is being made or removed is none.
+    pub fn ids(&self) -> Result<Vec<String>> {
+        let mut ids = names::entries(&self.sandboxes())?;
+        ids.retain(|id| self.sandbox(id).is_ok());
+        ids.sort();
+        Ok(ids)
+    }
+
+    /// Folders of commands that were killed while they made or removed a sandbox.
+    pub fn drafts(&self) -> Result<Vec<PathBuf>> {
+        let entries = names::entries(&self.sandboxes())?;
+        Ok(entries.iter().filter(|e| e.starts_with('.') && !in_the_making(e)).map(|e| self.sandboxes().join(e)).collect())
+    }
+
     /// What killed commands left: drafts of dead processes, folders on their way out, and sandboxes that no name points to and
     /// nobody works on. Those are returned, since more than the folder may have to be undone; the others are removed.
     pub fn sweep(&self) -> Result<Vec<Sandbox>> {
         let mut orphans = Vec::new();
         for entry in names::entries(&self.sandboxes())? {
             let path = self.sandboxes().join(&entry);
-            if let Some(draft) = entry.strip_prefix(".new.") {
-                let mut parts = draft.splitn(3, '.');
-                let number = |p: Option<&str>| p.and_then(|p| p.parse::<u64>().ok());
-                let (pid, start) = (number(parts.next()), number(parts.next()));
-                let lives = matches!((pid, start), (Some(pid), Some(start)) if Process { pid: pid as i32, start }.lives());
-                if !lives {
+            if entry.starts_with('.') {
+                if !in_the_making(&entry) {
                     remove_tree(&path)?;
                 }
-            } else if entry.starts_with('.') {
-                remove_tree(&path)?;
             } else if let Ok(sandbox) = self.sandbox(&entry)
                 && !sandbox.busy()?
                 && self.unnamed(&sandbox)
@@ -102,6 +110,15 @@ impl Store {
             Ok(None) | Err(_) => !matches!(self.names(None), Ok(all) if all.iter().any(|(_, _, id)| *id == sandbox.id)),
         }
     }
+}
+
+/// The folder of a draft whose maker lives.
+fn in_the_making(entry: &str) -> bool {
+    let Some(draft) = entry.strip_prefix(".new.") else { return false };
+    let mut parts = draft.splitn(3, '.');
+    let number = |p: Option<&str>| p.and_then(|p| p.parse::<u64>().ok());
+    let (pid, start) = (number(parts.next()), number(parts.next()));
+    matches!((pid, start), (Some(pid), Some(start)) if Process { pid: pid as i32, start }.lives())
 }
 
 impl Draft {

@@ -244,8 +244,8 @@ fn perform(context: &Context, tasks: &[Task]) -> Result {
                 pod::change(&context.roots, record, &update.before, pod)
                     .map_err(|e| Failure::from(e.context(format_args!("apply {}", manifest.spec.name))))
             }
-            Step::Replace => remove(context, manifest).and_then(|()| one_as(context, manifest, pod.clone())),
-            Step::Create => one_as(context, manifest, pod.clone()),
+            Step::Replace => remove(context, manifest).and_then(|()| one_as(context, manifest, pod.clone(), true)),
+            Step::Create => one_as(context, manifest, pod.clone(), true),
         };
         if let Err(failure) = done {
             return Err(undo(context, &made, failure));
@@ -259,11 +259,12 @@ fn perform(context: &Context, tasks: &[Task]) -> Result {
 
 /// Creates one pod; what was done otherwise than asked is printed. Errors: nothing is left of it.
 pub fn one(context: &Context, manifest: &Manifest) -> Result {
-    one_as(context, manifest, manifest.pod_json())
+    one_as(context, manifest, manifest.pod_json(), false)
 }
 
-fn one_as(context: &Context, manifest: &Manifest, pod: Value) -> Result {
-    let options = CreateOptions { manifest: Some(pod), ..CreateOptions::default() };
+/// `applied`: for the next boots as well.
+fn one_as(context: &Context, manifest: &Manifest, pod: Value, applied: bool) -> Result {
+    let options = CreateOptions { manifest: Some(pod), applied, ..CreateOptions::default() };
     let created = pod::create(&manifest.spec, &context.roots, &options).map_err(|e| not_made(manifest, e))?;
     warn(manifest, &created);
     Ok(())
@@ -284,7 +285,7 @@ fn warn(manifest: &Manifest, created: &Created) {
 
 /// Creates the only pod that is asked for, says so, and waits for its stage.
 fn alone(context: &Context, manifest: &Manifest, pod: Value, stage: Stage, left: Option<Duration>) -> Result {
-    let options = CreateOptions { manifest: Some(pod), wait: stage, deadline: left };
+    let options = CreateOptions { manifest: Some(pod), wait: stage, deadline: left, applied: true };
     let mut said = Ok(());
     let created = pod::create_telling(&manifest.spec, &context.roots, &options, &mut |created| {
         warn(manifest, created);

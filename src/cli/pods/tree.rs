@@ -2,7 +2,9 @@
 
 use super::context::{Context, Global};
 use super::failure::{Failure, Kind, Result};
-use super::{apply, create, ctl, delete, describe, exec, explain, get, image, logs, output, plan, run, version};
+use super::{
+    apply, create, ctl, delete, describe, doctor, exec, explain, get, image, logs, output, plan, restore, run, unit, version,
+};
 use crate::cli::lazy::Lazy;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
@@ -69,6 +71,12 @@ enum Verb {
     Explain(Lazy<explain::Args>),
     /// Talk to a pod's supervisor by the control protocol
     Ctl(Lazy<ctl::Args>),
+    /// Bring back the pods that were applied, after a reboot
+    Restore(Lazy<restore::Args>),
+    /// Print a unit for systemd: for restore, or for one pod
+    Unit(Lazy<unit::Args>),
+    /// Find what is left of pods that are gone, and say whether this host is fit for pods
+    Doctor(Lazy<doctor::Args>),
     /// Print podrt's version
     Version(Lazy<version::Args>),
 }
@@ -92,6 +100,9 @@ impl Cli {
             Verb::Image(Lazy(args)) => image::run(&args, &context),
             Verb::Explain(Lazy(args)) => explain::run(&args),
             Verb::Ctl(Lazy(args)) => ctl::run(&args, &context),
+            Verb::Restore(Lazy(args)) => restore::run(&args, &context),
+            Verb::Unit(Lazy(args)) => unit::run(&args, &context),
+            Verb::Doctor(Lazy(args)) => doctor::run(&args, &context),
             Verb::Version(Lazy(args)) => version::run(&args),
         }
     }

@@ -9,7 +9,7 @@ use crate::pod::control::server::{LISTENER, TOKENS};
 use crate::pod::create::Ready;
 use crate::pod::error::Error;
 use crate::pod::machine::{Action, Event};
-use crate::pod::undo;
+use crate::pod::{restore, undo};
 use crate::sys::{daemon, event, fault};
 use std::time::Duration;
 
@@ -167,6 +167,8 @@ impl Supervisor {
             Action::Event(record) => self.tell(Some(record)),
             Action::StatusChanged => self.dirty = true,
             Action::Done { deleted: true } => self.delete(),
+            // It does not run again, on this boot or another.
+            Action::Done { deleted: false } if !self.keep_record => restore::forget(&self.intent.roots, &self.spec),
             Action::Done { deleted: false } => {}
         }
         Ok(())

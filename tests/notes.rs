@@ -129,7 +129,16 @@ fn what_is_wrong_in_a_note_is_said_with_line_column_and_hint(t: &Test) {
     named(t, || {
         let placeholder = "put a value in place of the placeholder)";
         refused(t, "sidecar-volume.yaml", &["sidecar-volume.yaml:28:9: not valid YAML"]);
-        refused(t, "readiness-gates.yaml", &["readiness-gates.yaml:3:1: what follows a line of `...` is another document"]);
+        refused(
+            t,
+            "readiness-gates.yaml",
+            &[
+                "readiness-gates.yaml:1:1: apiVersion: missing (want v1)",
+                "readiness-gates.yaml:1:1: metadata: missing (want a mapping)",
+                "readiness-gates.yaml:1:1: spec: missing (want a mapping)",
+                "readiness-gates.yaml:3:1: what follows a line of `...` is another document",
+            ],
+        );
         refused(t, "fragment.yaml", &["fragment.yaml:1:1: kind: missing (want Pod; is this a part of a manifest?)"]);
         let field = "spec.topologySpreadConstraints[0]";
         refused(

@@ -94,6 +94,9 @@ pub fn load(sources: &[Source], options: &Options) -> Result<Manifests, Errors> 
             return data.add(kind, &json, namespace, node, findings);
         }
         let mut json = walk(node, POD, options.validate, findings);
+        if validate::too_many_containers(&json, node, findings) {
+            return;
+        }
         without_marks(&mut json);
         let mut asked = json.clone();
         let Some(mut pod) = typed(json, node, findings) else { return };

@@ -15,6 +15,7 @@ mod volumes;
 
 pub use container::BUNDLE;
 pub use security::capability;
+pub use spec::too_many_containers;
 
 use super::error::quoted;
 use super::node::Node;

@@ -1,19 +1,28 @@
 //! spec: what concerns the pod as a whole.
 
 use super::super::names;
+use super::super::node::Node;
 use super::super::resources::all_containers;
+use super::super::walk::Findings;
 use super::{Check, container, network, resources, security, volumes};
 use k8s_openapi::api::core::v1::{Container, PodSpec};
 
 /// Containers of one pod, of both kinds. Kubernetes has no bound but the size of an object; a host has.
 const MAX_CONTAINERS: usize = 1000;
 
+/// Said before anything is made of them: what is far too much is refused at once.
+pub fn too_many_containers(json: &serde_json::Value, root: &Node<'_>, findings: &mut Findings<'_>) -> bool {
+    let count = |list: &str| json["spec"][list].as_array().map_or(0, Vec::len);
+    let total = count("initContainers") + count("containers");
+    if total > MAX_CONTAINERS {
+        let problem = format!("too many containers (got {total}, want at most {MAX_CONTAINERS})");
+        findings.error(root.locate("spec.containers"), "spec.containers", problem);
+    }
+    total > MAX_CONTAINERS
+}
+
 pub fn check(check: &mut Check<'_, '_, '_>, spec: &PodSpec) {
     let init = spec.init_containers.as_deref().unwrap_or(&[]);
-    let total = init.len() + spec.containers.len();
-    if total > MAX_CONTAINERS {
-        return check.error("spec.containers", format!("too many containers (got {total}, want at most {MAX_CONTAINERS})"));
-    }
     let named = |(list, i): (&str, usize)| format!("spec.{list}[{i}].name");
     check.unique(
         "container name",

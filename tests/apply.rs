@@ -147,10 +147,80 @@ fn a_dry_run_says_what_would_be_and_does_nothing(t: &Test) {
     delete(t, "web");
 }
 
+/// A pod of two containers that share a volume; `image` is the first one's.
+fn two(first: &str, more: &str) -> String {
+    let second = image("shell");
+    let mount = "volumeMounts: [{name: v, mountPath: /v}]";
+    format!(
+        "apiVersion: v1\nkind: Pod\nmetadata: {{name: two}}\nspec:\n  terminationGracePeriodSeconds: 1\n{more}  volumes: [{{name: v, emptyDir: {{}}}}]\n  containers:\n  - {{name: c, image: '{first}', command: [/bin/payload, reap], {mount}}}\n  - {{name: d, image: '{second}', command: [/bin/payload, reap], {mount}}}\n"
+    )
+}
+
+fn a_new_image_replaces_one_container_and_keeps_the_network_and_the_volumes(t: &Test) {
+    let file = path(t, "two.yaml", two(&image("shell"), ""));
+    apply(t, &file, &["--wait=ready"]).ok();
+    t.podrt(["exec", "two", "-c", "c", "--", "sh", "-c", "echo kept > /v/file"]).run().ok();
+    let before = get(t, "two");
+    let id = |pod: &Value, name: &str| status_of(pod, name)["containerID"].clone();
+    let net = namespace(first_pid(t, "two", "d"), "net");
+    path(t, "two.yaml", two(&image("app"), ""));
+    assert_eq!(apply(t, &file, &[]).ok().stdout, "pod/two configured\n");
+    let after = t.eventually("the new container runs", 15, || {
+        let pod = get(t, "two");
+        let new = id(&pod, "c") != id(&before, "c") && status_of(&pod, "c")["state"]["running"].is_object();
+        (new && pod["status"]["phase"] == "Running").then_some(pod)
+    });
+    assert_eq!(after["metadata"]["uid"], before["metadata"]["uid"]);
+    assert_eq!(id(&after, "d"), id(&before, "d"));
+    assert_eq!([&status_of(&after, "c")["restartCount"], &status_of(&after, "d")["restartCount"]], [1, 0]);
+    assert_eq!(after["spec"]["containers"][0]["image"], image("app"));
+    assert_eq!(namespace(first_pid(t, "two", "c"), "net"), net);
+    assert_eq!(t.podrt(["exec", "two", "-c", "c", "--", "cat", "/v/file"]).run().ok().stdout, "kept\n");
+    assert_eq!(apply(t, &file, &[]).ok().stdout, "pod/two unchanged\n");
+    delete(t, "two");
+}
+
+fn a_deadline_comes_into_force_in_a_pod_that_runs(t: &Test) {
+    let file = path(t, "two.yaml", two(&image("shell"), ""));
+    apply(t, &file, &["--wait=ready"]).ok();
+    path(t, "two.yaml", two(&image("shell"), "  activeDeadlineSeconds: 1\n"));
+    assert_eq!(apply(t, &file, &[]).ok().stdout, "pod/two configured\n");
+    wait_phase(t, "two", "Failed");
+    assert_eq!(get(t, "two")["status"]["reason"], "DeadlineExceeded");
+    delete(t, "two");
+}
+
+/// "Mounted ConfigMaps are updated automatically": all files of a volume at once, and nothing is started again.
+fn other_data_reaches_the_volumes_of_a_pod_that_runs_all_at_once(t: &Test) {
+    let with = |value: &str, label: &str| {
+        let volumes = "  volumes:\n  - {name: v, configMap: {name: m}}\n  - {name: l, downwardAPI: {items: [{path: labels, fieldRef: {fieldPath: metadata.labels}}]}}\n";
+        let mounts = "    volumeMounts: [{name: v, mountPath: /v}, {name: l, mountPath: /l}]\n";
+        let data = format!("---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: m}}\ndata: {{one: {value}, two: {value}}}\n");
+        text("web", &format!(", labels: {{x: {label}}}"), volumes, mounts) + &data
+    };
+    let file = path(t, "web.yaml", with("old", "old"));
+    apply(t, &file, &["--wait=ready"]).ok();
+    let before = identity(t, "web");
+    // One that reads all the time sees both files of one version.
+    let read = "cd /v/..data && cat one two | tr '\\n' ' '";
+    assert_eq!(t.podrt(["exec", "web", "--", "sh", "-c", read]).run().ok().stdout, "oldold");
+    path(t, "web.yaml", with("new", "new"));
+    assert_eq!(apply(t, &file, &[]).ok().stdout, "pod/web configured\n");
+    assert_eq!(t.podrt(["exec", "web", "--", "sh", "-c", read]).run().ok().stdout, "newnew");
+    assert_eq!(t.podrt(["exec", "web", "--", "cat", "/v/one"]).run().ok().stdout, "new");
+    assert_eq!(t.podrt(["exec", "web", "--", "cat", "/l/labels"]).run().ok().stdout, "x=\"new\"");
+    assert_eq!(identity(t, "web"), before);
+    assert_eq!(apply(t, &file, &[]).ok().stdout, "pod/web unchanged\n");
+    delete(t, "web");
+}
+
 suite!(
     an_apply_creates_then_changes_nothing_then_changes_labels_in_place,
     what_may_not_change_is_refused_in_kubernetes_words_and_replace_recreates,
     of_several_pods_none_changes_where_one_may_not,
     prune_deletes_what_was_applied_from_the_folder_and_is_no_longer_there,
     a_dry_run_says_what_would_be_and_does_nothing,
+    a_new_image_replaces_one_container_and_keeps_the_network_and_the_volumes,
+    a_deadline_comes_into_force_in_a_pod_that_runs,
+    other_data_reaches_the_volumes_of_a_pod_that_runs_all_at_once,
 );

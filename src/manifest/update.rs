@@ -65,7 +65,7 @@ pub fn update(old: &Value, spec: &PodSpec, new: &Manifest) -> Update {
     resized(spec, new, &mut found);
     content(spec, &new.spec, &mut found);
     if found.forbidden.is_empty() {
-        if found.changed.iter().any(|path| path.starts_with("spec")) {
+        if found.changed.iter().any(|path| path.starts_with("spec") && !path.starts_with("spec.volumes")) {
             let generation = old.pointer("/metadata/generation").and_then(Value::as_i64).unwrap_or(1);
             found.pod["metadata"]["generation"] = (generation + 1).into();
         }

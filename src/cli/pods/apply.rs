@@ -73,15 +73,10 @@ fn task<'m>(args: &Args, context: &Context, manifest: &'m Manifest) -> Result<Ta
     if update.changed.is_empty() && update.forbidden.is_empty() {
         return Ok(Task { manifest, step: Step::Keep, pod: update.before });
     }
-    if args.create.making.replace && (!update.forbidden.is_empty() || update.live) {
+    if args.create.making.replace && !update.forbidden.is_empty() {
         return new(Step::Replace);
     }
     let name = &manifest.spec.name;
-    if update.live && update.forbidden.is_empty() {
-        let changed = update.changed.join(", ");
-        let problem = format!("Forbidden: not changed in place yet by this version of podrt (changed: {changed})");
-        update.forbidden.push(format!("spec: {problem}"));
-    }
     if !update.forbidden.is_empty() {
         let line =
             |text: &String| format!("error: The Pod \"{name}\" is invalid: {text}; --replace deletes it and creates it anew");

@@ -133,7 +133,7 @@ pub enum Step {
     Create,
     Replace,
     Keep,
-    /// Its record alone changes.
+    /// It changes in place.
     Update(Box<(PodRecord, Update)>),
 }
 
@@ -241,7 +241,7 @@ fn perform(context: &Context, tasks: &[Task]) -> Result {
             Step::Keep => continue,
             Step::Update(both) => {
                 let (record, update) = both.as_ref();
-                pod::change(&context.roots, record, &update.before, pod)
+                pod::change(&context.roots, record, &update.before, pod, update.live.then_some(&manifest.spec))
                     .map_err(|e| Failure::from(e.context(format_args!("apply {}", manifest.spec.name))))
             }
             Step::Replace => remove(context, manifest).and_then(|()| one_as(context, manifest, pod.clone(), true)),

@@ -118,6 +118,27 @@ pub fn write_hosts(pod: &PodSpec, ips: &[String], pause: &Pause) -> Result<()> {
     if written == hosts.len() { Ok(()) } else { Err(Errno::ENOSPC).call(|| "write(hosts)".into()).map_err(Into::into) }
 }
 
+/// Replaces the files of those volumes whose content is another in `new`; who reads them sees the old ones or the new.
+///
+/// # Errors
+/// There is no room: that of a pod's files is twice what they were when its sandbox was made. A volume that failed is as it was.
+pub fn refresh(old: &PodSpec, new: &PodSpec, pause: &Pause) -> Result<()> {
+    for (i, (was, is)) in old.volumes.iter().zip(&new.volumes).enumerate() {
+        let VolumeSource::Files { files } = &is.source else { continue };
+        if was.source == is.source {
+            continue;
+        }
+        let write = || -> Result<()> {
+            let folder = in_sandbox(pause, FILES)?;
+            let flags = libc::O_RDONLY | libc::O_DIRECTORY;
+            let dir = fs::open_at(folder.as_fd(), &text(i.to_string())?, flags, fs::RESOLVE_BENEATH | fs::RESOLVE_NO_SYMLINKS)?;
+            payload::write(dir.as_fd(), files, new.fs_group)
+        };
+        write().map_err(|e| e.context(format!("volume {}", is.name)))?;
+    }
+    Ok(())
+}
+
 /// What an ended container says of its end: its message, or, where that is empty, it failed and the log may stand in, the log's end.
 pub fn termination_message(pod: &PodSpec, container: &ContainerSpec, pause: Option<&Pause>, failed: bool, log: &Path) -> String {
     let folder = pause.and_then(|p| in_sandbox(p, OWN).ok());

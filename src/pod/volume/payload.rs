@@ -29,8 +29,11 @@ pub fn write(volume: BorrowedFd, files: &[VolumeFile], group: Option<u32>) -> Re
     raw::mkdirat(at, &version, 0o755).call(|| format!("mkdirat({})", version.to_string_lossy()))?;
     let folder = enter(volume, &version)?;
     mine(folder.as_fd(), 0o755, group)?;
-    for file in files {
-        put(folder.as_fd(), file, group).map_err(|e| e.context(&file.path))?;
+    if let Err(e) = files.iter().try_for_each(|file| put(folder.as_fd(), file, group).map_err(|e| e.context(&file.path))) {
+        // Nobody has seen the new version.
+        let _ = removal::empty(folder.as_fd());
+        let _ = raw::unlinkat(at, &version, libc::AT_REMOVEDIR);
+        return Err(e);
     }
     let top = |path: &str| path.split('/').next().unwrap_or_default().to_owned();
     let names: BTreeSet<String> = files.iter().map(|f| top(&f.path)).collect();

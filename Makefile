@@ -58,6 +58,7 @@ chaos: deps-test fixtures
 
 bench: all deps-bench fixtures
 	@benches/run.sh bin/podrt bin/podrt-oci
+	@benches/network.sh bin/podrt
 
 clean:
 	rm -rf bin rootfs-fixtures/out $(TARGET)

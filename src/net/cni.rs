@@ -121,8 +121,9 @@ fn at_least(version: &str, wanted: (u32, u32)) -> bool {
 }
 
 impl Attachment {
-    /// Asks each plugin, before anything is made, whether it is ready; lists of 1.1.0 alone have the question.
+    /// Looks for each plugin and asks it, before anything is made, whether it is ready; lists of 1.1.0 alone have the question.
     pub fn status(&self) -> Result<()> {
+        self.list.plugins.iter().try_for_each(|p| self.program(p).map(drop))?;
         if at_least(&self.list.version, (1, 1)) {
             for plugin in &self.list.plugins {
                 self.call(plugin, "STATUS", None, None, &[])?;
@@ -176,10 +177,7 @@ impl Attachment {
         valid: &[(String, String)],
     ) -> Result<Option<Value>> {
         let kind = kind(plugin);
-        let program = self.programs.iter().map(|d| d.join(kind)).find(|p| p.is_file()).ok_or_else(|| {
-            let folders: Vec<String> = self.programs.iter().map(|d| d.display().to_string()).collect();
-            Error::Wrong(format!("CNI {kind}: no such plugin in {}", folders.join(", ")))
-        })?;
+        let program = self.program(plugin)?;
         let input = self.input(plugin, command, previous, valid);
         let folders: Vec<&str> = self.programs.iter().filter_map(|p| p.to_str()).collect();
         let mut child = Command::new(&program);
@@ -201,6 +199,14 @@ impl Attachment {
         }
         // One line, whatever it says.
         Err(Error::Wrong(format!("{}: {}", doing(), problem.split_whitespace().collect::<Vec<_>>().join(" "))))
+    }
+
+    fn program(&self, plugin: &Map<String, Value>) -> Result<PathBuf> {
+        let kind = kind(plugin);
+        self.programs.iter().map(|d| d.join(kind)).find(|p| p.is_file()).ok_or_else(|| {
+            let folders: Vec<String> = self.programs.iter().map(|d| d.display().to_string()).collect();
+            Error::Wrong(format!("CNI {kind}: no such plugin in {}", folders.join(", ")))
+        })
     }
 
     /// "Deriving execution configuration from plugin configuration".

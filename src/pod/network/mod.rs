@@ -167,7 +167,7 @@ pub fn attach(lease: &mut Lease, spec: &NetworkSpec, sandbox: &Sandbox, pause: &
     Ok(warnings)
 }
 
-/// Errors: AlreadyExists, and whose it is, where another pod has one.
+/// Errors: FailedPrecondition, and whose it is, where another pod has one.
 fn publish(filter: &mut Socket, record: &Record) -> Result<()> {
     match nft::add(filter, &record.bridge, &record.host_ports) {
         Err(e) if e.errno() == Some(Errno::EEXIST) => {}
@@ -204,7 +204,7 @@ pub fn heal(record: &Record, spec: &NetworkSpec) -> Result<()> {
     Ok(())
 }
 
-/// The host ports of the host's own loopback, bound. Errors: AlreadyExists, where somebody else listens there.
+/// The host ports of the host's own loopback, bound. Errors: FailedPrecondition, where somebody else listens there.
 pub fn proxy(record: &Record, spec: &NetworkSpec) -> Result<Proxy> {
     let mut proxy = Proxy::default();
     // A plugin's ports are the plugin's business.
@@ -220,7 +220,7 @@ pub fn proxy(record: &Record, spec: &NetworkSpec) -> Result<Proxy> {
             bound.map_err(|e| match e.errno() {
                 Some(Errno::EADDRINUSE) => {
                     let problem = format!("the host's port {at}/{} is in use by another program", word(port.protocol));
-                    Error { field: "hostPort".into(), ..Error::new(Code::AlreadyExists, problem) }
+                    Error { field: "hostPort".into(), ..Error::new(Code::FailedPrecondition, problem) }
                 }
                 _ => e.into(),
             })?;
@@ -260,7 +260,8 @@ fn taken(port: &HostPort, owner: &Path) -> Error {
     let pod = pod.map_or_else(|| owner.display().to_string(), |i| format!("pod {} of namespace {}", i.name, i.namespace));
     let protocol = word(port.protocol);
     let at = port.host.map_or(String::new(), |h| format!("{h}:"));
-    let mut error = Error::new(Code::AlreadyExists, format!("the host's port {at}{}/{protocol} is taken by {pod}", port.port));
+    let mut error =
+        Error::new(Code::FailedPrecondition, format!("the host's port {at}{}/{protocol} is taken by {pod}", port.port));
     error.field = "hostPort".into();
     error
 }

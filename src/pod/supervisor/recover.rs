@@ -214,6 +214,8 @@ impl Supervisor {
             // Its creator sees the end of the ready pipe, and takes everything back.
             return 1;
         }
+        // It would live on as the keeper's child, and hold the ports that the next supervisor's is to have.
+        self.end_proxy();
         let error = self.heirlooms.become_keeper(&self.arguments);
         self.warnings.push(error.message);
         super::RETRY

@@ -3,7 +3,7 @@
 use super::context::{Context, Global};
 use super::failure::{Failure, Kind, Result};
 use super::{
-    apply, create, ctl, delete, describe, doctor, exec, explain, get, image, logs, output, plan, restore, run, unit, version,
+    apply, attach, create, ctl, delete, describe, doctor, exec, explain, get, image, logs, output, plan, restore, run, unit, version,
 };
 use crate::cli::lazy::Lazy;
 use clap::error::ErrorKind;
@@ -61,6 +61,8 @@ enum Verb {
     Logs(Lazy<logs::Args>),
     /// Run a command in a container
     Exec(Lazy<exec::Args>),
+    /// Read and write a running container's own streams
+    Attach(Lazy<attach::Args>),
     /// End pods and remove what is left of them
     Delete(Lazy<delete::Args>),
     /// Show exactly what would be made of a manifest, and make nothing
@@ -95,6 +97,7 @@ impl Cli {
             Verb::Describe(Lazy(args)) => describe::run(&args, &context),
             Verb::Logs(Lazy(args)) => logs::run(&args, &context),
             Verb::Exec(Lazy(args)) => exec::run(&args, &context),
+            Verb::Attach(Lazy(args)) => attach::run(&args, &context),
             Verb::Delete(Lazy(args)) => delete::run(&args, &context),
             Verb::Plan(Lazy(args)) => plan::run(&args, &context),
             Verb::Image(Lazy(args)) => image::run(&args, &context),

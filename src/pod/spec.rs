@@ -5,7 +5,7 @@
 
 mod life;
 
-pub use life::{Handler, HttpGet, Lifecycle, Probe, RestartRule, Timing};
+pub use life::{Handler, HttpGet, Lifecycle, Probe, ResizeRestarts, RestartRule, Timing};
 
 use crate::cgroup::Limits;
 use crate::net::bridge;

@@ -39,7 +39,7 @@ mod start;
 mod state;
 mod stop;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod tuning;
 mod view;
 

@@ -56,7 +56,7 @@ fn sidecar(name: &str) -> ContainerSpec {
 }
 
 /// A pod whose init containers are written `i1 s2`: names that begin with `s` are sidecars.
-pub(super) fn spec(policy: RestartPolicy, inits: &str, apps: &str) -> PodSpec {
+pub fn spec(policy: RestartPolicy, inits: &str, apps: &str) -> PodSpec {
     let init = |name: &str| if name.starts_with('s') { sidecar(name) } else { container(name) };
     PodSpec {
         schema: 1,

@@ -2,6 +2,7 @@
 //! into the pod layer and prints. An error is printed here, once.
 
 mod apply;
+mod condition;
 mod context;
 mod create;
 mod ctl;

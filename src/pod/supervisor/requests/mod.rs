@@ -6,11 +6,13 @@
 //! | `wait` | Wait, and everything else that is answered later |
 //! | `watch` | Watch |
 //! | `inspect` | Status, Pids, ContainerList |
+//! | `policy` | Condition, Apply, AddEphemeral |
 //! | `exec` | Exec, ExecWait, ExecResize, ExecKill |
 //! | `tokens` | requests that are sent twice |
 
 mod exec;
 mod inspect;
+mod policy;
 mod tokens;
 pub(super) mod wait;
 mod watch;
@@ -95,6 +97,9 @@ impl Supervisor {
                 self.queue.push_back(Event::Delete { grace: None });
                 Reply::Later(Awaited::Deleted)
             }
+            Verb::Condition { kind, status, reason, message } => self.set_condition(kind, status, reason, message).into(),
+            Verb::Apply { spec, manifest } => self.apply(*spec, manifest).into(),
+            Verb::AddEphemeral { spec } => self.add_ephemeral(*spec).map(|()| Reply::Later(Awaited::Recorded)).into(),
             Verb::Watch { from } => {
                 self.watch_from(caller.client, caller.request, from);
                 Reply::Taken

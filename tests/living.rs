@@ -68,6 +68,17 @@ fn a_restart_rule_brings_back_what_the_policy_would_not(t: &Test) {
     delete(t, "rule");
 }
 
+fn restarts_wait_no_longer_than_the_pod_says(t: &Test) {
+    let file = scripts(t, "quick", "", &[("app", "exit 1", "")]);
+    let text = fs::read_to_string(&file).expect("the manifest");
+    let note = "metadata:\n  annotations: {podrt.io/max-container-restart-period: 1s}";
+    fs::write(&file, text.replace("metadata:", note)).expect("written");
+    create(t, &file, "created").ok();
+    t.eventually("three restarts", 8, || (status_of(&get(t, "quick"), "app")["restartCount"].as_i64() >= Some(3)).then_some(()));
+    assert!(has_event(t, "quick", "Back-off restarting failed container app"));
+    delete(t, "quick");
+}
+
 fn a_new_image_replaces_one_container_and_keeps_the_rest(t: &Test) {
     let mount = "volumeMounts: [{name: v, mountPath: /v}]";
     let more = "restartPolicy: Never\nvolumes: [{name: v, emptyDir: {}}]";
@@ -152,6 +163,7 @@ fn an_idle_pod_wakes_nobody_also_after_its_timers_have_rung(t: &Test) {
 suite!(
     a_readiness_gate_is_opened_from_outside,
     a_restart_rule_brings_back_what_the_policy_would_not,
+    restarts_wait_no_longer_than_the_pod_says,
     a_new_image_replaces_one_container_and_keeps_the_rest,
     limits_change_in_place,
     an_ephemeral_container_looks_into_a_pod_that_does_not_come_up,

@@ -78,6 +78,7 @@ pub fn spec(policy: RestartPolicy, inits: &str, apps: &str) -> PodSpec {
         volumes: Vec::new(),
         fs_group: None,
         readiness_gates: Vec::new(),
+        max_restart_period: None,
     }
 }
 

@@ -105,6 +105,16 @@ fn a_new_image_replaces_one_container_and_keeps_the_rest(t: &Test) {
     delete(t, "new");
 }
 
+fn a_deadline_that_is_set_later_ends_the_pod(t: &Test) {
+    create(t, &scripts(t, "late", "", &[("app", LIVE, "")]), "started").ok();
+    let mut spec = own_spec(t, "late");
+    spec["active_deadline_seconds"] = json!(1);
+    ctl(t, "late", "Apply", &json!({"spec": spec})).ok();
+    wait_phase(t, "late", "Failed");
+    assert_eq!(get(t, "late")["status"]["reason"], "DeadlineExceeded");
+    delete(t, "late");
+}
+
 fn limits_change_in_place(t: &Test) {
     t.requires_controllers(&["memory", "cpu"]);
     let limits = "resources: {limits: {memory: 64Mi, cpu: 500m}}";
@@ -165,6 +175,7 @@ suite!(
     a_restart_rule_brings_back_what_the_policy_would_not,
     restarts_wait_no_longer_than_the_pod_says,
     a_new_image_replaces_one_container_and_keeps_the_rest,
+    a_deadline_that_is_set_later_ends_the_pod,
     limits_change_in_place,
     an_ephemeral_container_looks_into_a_pod_that_does_not_come_up,
     an_idle_pod_wakes_nobody_also_after_its_timers_have_rung,

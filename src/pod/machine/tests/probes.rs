@@ -68,8 +68,8 @@ fn in_its_first_period_a_container_is_asked_again_soon_whether_it_is_ready() {
     let mut pod = probed(Always, Lifecycle { readiness: probe([2, 10, 1, 3]), ..Lifecycle::default() });
     pod.up("a").expect("timer 2s").pass(2).says("a", Readiness, Failure).expect("readiness a 1s, timer 1s");
     pod.pass(1).says("a", Readiness, Failure).forget();
-    pod.pass(1).says("a", Readiness, Success).expect("readiness a 1s, timer 9s");
-    pod.pass(9).says("a", Readiness, Failure).expect("readiness a 1s, timer 10s");
+    pod.pass(1).says("a", Readiness, Success).expect("readiness a 1s, timer 10s");
+    pod.pass(10).says("a", Readiness, Failure).expect("readiness a 1s, timer 10s");
 }
 
 #[test]

@@ -10,11 +10,11 @@ use crate::pod::update::Plan;
 use crate::store::atomic;
 
 impl Supervisor {
-    /// Makes `new` the pod's spec, with its uid and its time of creation as they are. Nothing has changed when it fails.
+    /// Makes `new` the pod's spec, with its uid and its time of creation as they are.
     ///
     /// # Errors
-    /// FailedPrecondition: a field that cannot change, less memory than is in use, or the pod is ending. InvalidArgument: an image
-    /// that cannot be read.
+    /// With nothing changed, FailedPrecondition: a field that cannot change, less memory than is in use, or the pod is ending. InvalidArgument: an image
+    /// that cannot be read. A value that the kernel then refuses is said when the change is on record.
     pub fn update_pod(&mut self, mut new: PodSpec) -> Result<()> {
         self.must_live()?;
         (new.uid, new.created) = (self.spec.uid.clone(), self.spec.created.clone());

@@ -128,6 +128,7 @@ impl Machine {
         let Some(timing) = container.probes.get(purpose).copied() else { return };
         // One that ends keeps what it was, and is told nothing more about.
         let State::Running(run) = &mut container.state else { return };
+        let beginning = first(run.since.mono, &timing, run.since.mono).saturating_add(seconds(timing.period));
         let check = run.check(purpose);
         if !std::mem::take(&mut check.flying) || check.due.is_none() {
             return;
@@ -135,7 +136,6 @@ impl Machine {
         let good = outcome.verdict.is_good();
         if purpose == Purpose::Readiness && !good {
             // A server that comes up a moment after its container is not kept unready for a whole period.
-            let beginning = first(run.since.mono, &timing, run.since.mono).saturating_add(seconds(timing.period));
             if step.now.mono < beginning {
                 check.due = check.due.map(|due| due.min(step.now.mono.saturating_add(SECOND)));
             }

@@ -238,8 +238,8 @@ fn exec_outcome(ended: &Ended, command: &str, purpose: Purpose, timeout: Option<
             Outcome::new(Verdict::Failure, format!("command timed out: {command:?} timed out after {after}"))
         }
         // It was not carried out, which says nothing about the container's health.
-        How::NotRun { message, .. } if purpose.is_hook() => Outcome::new(Verdict::Failure, message.as_str()),
-        How::NotRun { message, .. } => Outcome::new(Verdict::Unknown, message.as_str()),
+        How::NotRun(e) if purpose.is_hook() => Outcome::new(Verdict::Failure, e.message.as_str()),
+        How::NotRun(e) => Outcome::new(Verdict::Unknown, e.message.as_str()),
     }
 }
 

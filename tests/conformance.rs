@@ -92,7 +92,7 @@ fn users_are_those_of_the_manifest(t: &Test) {
 fn privileges_are_those_of_the_manifest(t: &Test) {
     let script = "grep -E 'NoNewPrivs|CapEff' /proc/self/status | tr -d '\\t'; touch /here 2>/dev/null && echo writable";
     let of = |name: &str, security: &str| output(t, name, "", script, &format!("securityContext: {{{security}}}"));
-    let plain = of("plain", "privileged: false");
+    let plain = of("plain", "allowPrivilegeEscalation: true, readOnlyRootFilesystem: false");
     assert!(plain.contains("NoNewPrivs:0") && plain.contains("writable"), "{plain}");
     let held = of("held", "allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: {drop: [ALL]}");
     assert!(held.contains("NoNewPrivs:1") && held.contains("CapEff:0000000000000000") && !held.contains("writable"), "{held}");

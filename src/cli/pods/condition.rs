@@ -59,7 +59,7 @@ pub fn run(args: &Args, context: &Context) -> Result {
     for (kind, status) in wanted {
         let ask = Ask::Condition { kind: kind.into(), status, reason: args.reason.clone(), message: args.message.clone() };
         client.call(&ask, Some(Duration::from_secs(10)))?;
-        output::say(&format!("pod/{name} condition {kind}={}", status.as_str()))?;
+        output::say(format_args!("pod/{name} condition {kind}={}", status.as_str()))?;
     }
     Ok(())
 }

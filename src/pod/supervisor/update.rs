@@ -23,7 +23,7 @@ impl Supervisor {
         let mut prepared = Vec::new();
         for slot in plan.images.iter().chain(&plan.resized) {
             if let Some(container) = new.all_containers().nth(*slot) {
-                prepared.push((*slot, Prepared::new(&new, container)?));
+                prepared.push((*slot, Prepared::new(&self.intent.roots, &new, container)?));
             }
         }
         for (slot, ready) in prepared.iter().filter(|(slot, _)| plan.resized.contains(slot)) {
@@ -52,7 +52,7 @@ impl Supervisor {
             let text = format!("container {}: there is one of that name in the pod", container.name);
             return Err(Error::new(Code::AlreadyExists, text));
         }
-        let prepared = Prepared::new(&self.spec, &container)?;
+        let prepared = Prepared::new(&self.intent.roots, &self.spec, &container)?;
         self.spec.ephemeral_containers.push(container.clone());
         if let Err(e) = atomic::write_json(&self.sandbox.dir.join("pod.json"), &self.spec, atomic::Durable::Yes) {
             self.spec.ephemeral_containers.pop();

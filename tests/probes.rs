@@ -195,6 +195,120 @@ fn a_probe_that_gets_no_answer_is_given_up_at_its_timeout(t: &Test) {
     delete(t, "mute");
 }
 
+fn an_exec_probe_runs_in_the_container(t: &Test) {
+    let probe = "readinessProbe: {exec: {command: [cat, /tmp/ready]}, periodSeconds: 1, failureThreshold: 1}";
+    create(t, &scripts(t, "exec", "", &[("app", LIVE, probe)]), "started").ok();
+    wait_event(t, "exec", "Readiness probe failed: cat: can't open '/tmp/ready': No such file or directory");
+    assert!(!is_ready(&get(t, "exec")));
+    let exec = |script: &str| t.podrt(["exec", "exec", "--", "sh", "-c", script]).run().ok();
+    exec("touch /tmp/ready");
+    wait_ready(t, "exec", true);
+    exec("rm /tmp/ready");
+    wait_ready(t, "exec", false);
+    delete(t, "exec");
+}
+
+fn an_exec_probe_that_hangs_is_ended_with_all_that_it_started(t: &Test) {
+    let hang = "exec: {command: [sh, -c, \"setsid sleep 1000 & sleep 1000\"]}";
+    let probe = format!("livenessProbe: {{{hang}, periodSeconds: 1, timeoutSeconds: 1, failureThreshold: 30}}");
+    create(t, &scripts(t, "hang", "", &[("app", LIVE, &probe)]), "started").ok();
+    wait_event(t, "hang", "timed out after 1s");
+    std::thread::sleep(Duration::from_secs(3));
+    let ps = t.podrt(["exec", "hang", "--", "ps"]).run().ok().stdout;
+    let sleeps = ps.lines().filter(|l| l.ends_with(" sleep 1000") && !l.contains("-c")).count();
+    assert!(sleeps <= 2, "those of one probe at most: {ps}");
+    delete(t, "hang");
+}
+
+fn a_file_that_goes_has_the_container_started_again_each_time(t: &Test) {
+    let script = format!("touch /tmp/health; (sleep 1; rm /tmp/health) & {LIVE}");
+    let probe =
+        "livenessProbe: {exec: {command: [cat, /tmp/health]}, initialDelaySeconds: 1, periodSeconds: 1, failureThreshold: 1}";
+    let file = scripts(t, "file", "", &[("app", &script, probe)]);
+    let text = fs::read_to_string(&file).expect("the manifest");
+    let note = "metadata:\n  annotations: {podrt.io/max-container-restart-period: 1s}";
+    fs::write(&file, text.replace("metadata:", note)).expect("written");
+    create(t, &file, "started").ok();
+    let mut last = 0;
+    t.eventually("three restarts", 25, || {
+        let count = status_of(&get(t, "file"), "app")["restartCount"].as_i64().expect("a count");
+        assert!(count >= last, "{count} after {last}");
+        last = count;
+        (count >= 3).then_some(())
+    });
+    assert!(has_event(t, "file", "Liveness probe failed: cat: can't open '/tmp/health'"));
+    delete(t, "file");
+}
+
+fn a_probes_own_grace_period_goes_before_the_pods(t: &Test) {
+    let stubborn = "trap '' TERM; while :; do sleep 0.1; done";
+    let probe = "livenessProbe: {exec: {command: [\"false\"]}, periodSeconds: 1, failureThreshold: 1, \
+        terminationGracePeriodSeconds: 1}";
+    create(t, &scripts(t, "own", "terminationGracePeriodSeconds: 500", &[("app", stubborn, probe)]), "started").ok();
+    wait_restarts(t, "own", 1);
+    assert_eq!(status_of(&get(t, "own"), "app")["lastState"]["terminated"]["exitCode"], 137);
+    t.podrt(["delete", "pod", "own", "--grace-period", "0", "--force"]).run().ok();
+}
+
+fn readiness_waits_for_its_initial_delay(t: &Test) {
+    let probe = "readinessProbe: {exec: {command: [\"true\"]}, initialDelaySeconds: 2, periodSeconds: 1}";
+    create(t, &scripts(t, "delay", "", &[("app", LIVE, probe)]), "started").ok();
+    let start = std::time::Instant::now();
+    assert!(!is_ready(&get(t, "delay")));
+    wait_ready(t, "delay", true);
+    assert!(start.elapsed() >= Duration::from_millis(1500), "{:?}", start.elapsed());
+    delete(t, "delay");
+}
+
+fn a_pod_that_ends_is_unready_and_no_liveness_probe_restarts_it(t: &Test) {
+    let probe = "readinessProbe: {exec: {command: [\"true\"]}, periodSeconds: 1}\n\
+        livenessProbe: {exec: {command: [ls, /tmp/alive]}, periodSeconds: 1, failureThreshold: 1}\n\
+        lifecycle: {preStop: {exec: {command: [sh, -c, \"rm /tmp/alive; sleep 2\"]}}}";
+    create(t, &scripts(t, "end", "", &[("app", &format!("touch /tmp/alive; {LIVE}"), probe)]), "started").ok();
+    wait_ready(t, "end", true);
+    t.podrt(["delete", "pod", "end", "--wait=false"]).run().ok();
+    std::thread::sleep(Duration::from_millis(1500));
+    let pod = get(t, "end");
+    assert!(!is_ready(&pod) && pod["metadata"]["deletionTimestamp"].is_string(), "{pod}");
+    assert_eq!(status_of(&pod, "app")["restartCount"], 0);
+    assert!(!has_event(t, "end", "Liveness probe failed"));
+    t.eventually("it is gone", 10, || (t.podrt(["get", "pod", "end"]).run().code() == 1).then_some(()));
+}
+
+fn a_startup_probe_keeps_the_others_back(t: &Test) {
+    let script = format!("sleep 2; touch /tmp/up; {LIVE}");
+    let probe = "startupProbe: {exec: {command: [ls, /tmp/up]}, periodSeconds: 1, failureThreshold: 30}\n\
+        livenessProbe: {exec: {command: [ls, /tmp/up]}, periodSeconds: 1, failureThreshold: 1}";
+    create(t, &scripts(t, "slow", "", &[("app", &script, probe)]), "created").ok();
+    t.eventually("it runs and has not started up", 5, || {
+        let pod = get(t, "slow");
+        let app = status_of(&pod, "app");
+        (app["state"]["running"].is_object() && app["started"] == false).then_some(())
+    });
+    wait_ready(t, "slow", true);
+    let pod = get(t, "slow");
+    assert_eq!(
+        (&status_of(&pod, "app")["started"], &status_of(&pod, "app")["restartCount"]),
+        (&Value::Bool(true), &Value::from(0))
+    );
+    delete(t, "slow");
+}
+
+fn a_sidecar_is_waited_for_until_it_has_started_up(t: &Test) {
+    let probe = "restartPolicy: Always\nstartupProbe: {exec: {command: [ls, /tmp/up]}, periodSeconds: 1, failureThreshold: 30}";
+    let side = script(&("side", &format!("sleep 1.5; touch /tmp/up; {LIVE}"), probe));
+    let more = format!("initContainers:\n{side}");
+    create(t, &scripts(t, "side", &more, &[("app", LIVE, "")]), "created").ok();
+    t.eventually("the sidecar runs", 5, || {
+        let pod = get(t, "side");
+        let side = &pod["status"]["initContainerStatuses"][0];
+        let waits = status_of(&pod, "app")["state"]["waiting"]["reason"] == "PodInitializing";
+        (side["state"]["running"].is_object() && waits).then_some(())
+    });
+    wait_ready(t, "side", true);
+    delete(t, "side");
+}
+
 fn probes_leave_no_connections_behind(t: &Test) {
     let one = |kind: &str| format!("{kind}: {{httpGet: {{port: 8080}}, periodSeconds: 1}}");
     let probe = ["livenessProbe", "readinessProbe"].map(one).join("\n");
@@ -221,5 +335,13 @@ suite!(
     a_tcp_probe_that_finds_nobody_has_the_container_started_again,
     a_grpc_probe_asks_the_health_service,
     a_probe_that_gets_no_answer_is_given_up_at_its_timeout,
+    an_exec_probe_runs_in_the_container,
+    an_exec_probe_that_hangs_is_ended_with_all_that_it_started,
+    a_file_that_goes_has_the_container_started_again_each_time,
+    a_probes_own_grace_period_goes_before_the_pods,
+    readiness_waits_for_its_initial_delay,
+    a_pod_that_ends_is_unready_and_no_liveness_probe_restarts_it,
+    a_startup_probe_keeps_the_others_back,
+    a_sidecar_is_waited_for_until_it_has_started_up,
     probes_leave_no_connections_behind,
 );

@@ -54,11 +54,11 @@ fn share(world: &World, name: &str, handler: Option<Value>) -> Result<Series, St
     Ok(Series::one(spent as f64 / (SECONDS as f64 * 1e9) * 100.0))
 }
 
-/// The only pod's, by the name of its program.
+/// The only pod's: what is no keeper beside it.
 fn supervisor(world: &World) -> Result<String, String> {
     let pids = world.read(&world.cgroup("pods/supervisors").join("cgroup.procs"))?;
-    let command = |pid: &str| std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-    let found = pids.lines().find(|pid| command(pid).contains("__supervisor"));
+    let name = |pid: &str| std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    let found = pids.lines().find(|pid| name(pid).trim() != "podrt-keeper");
     found.map(String::from).ok_or_else(|| "there is no supervisor".into())
 }
 

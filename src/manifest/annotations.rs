@@ -9,6 +9,14 @@ pub const DOMAIN: &str = "podrt.io/";
 pub const ROOTFS: &str = "podrt.io/rootfs";
 /// Lines of io.max for the pod's cgroup, `8:0 rbps=1048576 wiops=100`; between several a line end or `;`.
 pub const IO_MAX: &str = "podrt.io/io.max";
+/// The longest wait between two restarts of a container, `1s` to `300s`: the kubelet's crashLoopBackOff.maxContainerRestartPeriod.
+pub const RESTART_PERIOD: &str = "podrt.io/max-container-restart-period";
+
+/// Whole seconds.
+pub fn restart_period(value: &str) -> Option<u64> {
+    let digits = value.strip_suffix('s').filter(|d| d.bytes().all(|c| c.is_ascii_digit()))?;
+    digits.parse().ok().filter(|n| (1..=300).contains(n))
+}
 
 /// podrt's own mark: the file that an applied pod came from. Taken from a dump without a word, and written anew.
 pub const APPLIED_FROM: &str = "podrt.io/applied-from";

@@ -16,9 +16,11 @@ fn a_probe_has_one_handler_and_numbers_that_make_sense() {
     for (probe, want) in [
         ("livenessProbe: {periodSeconds: 5}", "livenessProbe: no handler (want one of exec, httpGet, tcpSocket, grpc)"),
         (
-            "readinessProbe: {grpc: {port: 1}, tcpSocket: {port: 80}}",
-            "readinessProbe: more than one handler (got tcpSocket and grpc, want one)",
+            "readinessProbe: {exec: {command: [a]}, tcpSocket: {port: 80}}",
+            "readinessProbe: more than one handler (got exec and tcpSocket, want one)",
         ),
+        ("livenessProbe: {exec: {command: []}}", "livenessProbe.exec.command: empty"),
+        ("livenessProbe: {exec: {command: [\"\"]}}", "livenessProbe.exec.command: empty"),
         ("livenessProbe: {tcpSocket: {port: web}}", "tcpSocket.port: no such port (got \"web\""),
         ("livenessProbe: {tcpSocket: {port: 0}}", "tcpSocket.port: out of range (got 0, want 1 to 65535)"),
         ("livenessProbe: {tcpSocket: {port: 65536}}", "tcpSocket.port: out of range"),
@@ -68,7 +70,7 @@ fn hooks_signals_and_rules_are_checked() {
         ("", "lifecycle: {preStop: {}}", "preStop: no handler (want one of exec, httpGet, sleep)"),
         ("", "lifecycle: {preStop: {sleep: {seconds: 31}}}", "sleep.seconds: out of range (got 31, want 0 to the pod's"),
         ("", "lifecycle: {postStart: {sleep: {seconds: -1}}}", "sleep.seconds: out of range (got -1"),
-        ("", "lifecycle: {postStart: {httpGet: {port: 1}, sleep: {seconds: 1}}}", "more than one handler"),
+        ("", "lifecycle: {postStart: {exec: {command: [a]}, sleep: {seconds: 1}}}", "more than one handler"),
         ("", "lifecycle: {stopSignal: SIGTERM}", "stopSignal: needs spec.os.name"),
         ("os: {name: linux}", "lifecycle: {stopSignal: TERM}", "stopSignal: not a signal (got \"TERM\""),
         ("", "restartPolicyRules: [{action: Restart, exitCodes: {operator: In, values: [1]}}]", "restartPolicy: missing"),
@@ -83,6 +85,7 @@ fn hooks_signals_and_rules_are_checked() {
             "restartPolicy: Never\nrestartPolicyRules: [{action: Restart, exitCodes: {operator: In, values: [256]}}]",
             "values[0]: out of range (got 256, want 0 to 255)",
         ),
+        ("readinessGates: [{conditionType: \"a b\"}]", "", "readinessGates[0].conditionType: not a valid condition type"),
         (
             "initContainers: [{name: i, image: \"bundle:b\", livenessProbe: {tcpSocket: {port: 1}}}]",
             "",
@@ -98,14 +101,14 @@ fn hooks_signals_and_rules_are_checked() {
 #[test]
 fn what_is_right_is_lowered_with_kubernetes_defaults() {
     let text = pod(
-        "os: {name: linux}",
+        "os: {name: linux}\nreadinessGates: [{conditionType: example.com/lb}]",
         "ports: [{name: web, containerPort: 8080}]\nenv: [{name: P, value: /x}]\nrestartPolicy: Never\n\
          restartPolicyRules: [{action: Restart, exitCodes: {operator: NotIn, values: [1, 2]}}]\n\
          livenessProbe: {httpGet: {port: web, path: healthz, httpHeaders: [{name: A, value: b}]}}\n\
-         readinessProbe: {tcpSocket: {port: 1}, initialDelaySeconds: 1, timeoutSeconds: 2, periodSeconds: 3, \
+         readinessProbe: {exec: {command: [cat, $(P)]}, initialDelaySeconds: 1, timeoutSeconds: 2, periodSeconds: 3, \
          successThreshold: 4, failureThreshold: 5}\n\
          startupProbe: {grpc: {port: 9090, service: db}, terminationGracePeriodSeconds: 6}\n\
-         lifecycle: {stopSignal: SIGUSR1, postStart: {sleep: {seconds: 3}}, preStop: {sleep: {seconds: 4}}}",
+         lifecycle: {stopSignal: SIGUSR1, postStart: {sleep: {seconds: 3}}, preStop: {exec: {command: [echo, $(P)]}}}",
     );
     let spec = one(&text);
     let life = &spec.containers[0].life;
@@ -115,14 +118,16 @@ fn what_is_right_is_lowered_with_kubernetes_defaults() {
     assert_eq!(
         life.readiness,
         Some(Probe {
-            handler: Handler::Tcp { host: None, port: 1 },
+            handler: Handler::Exec { command: vec!["cat".into(), "/x".into()] },
             timing: Timing { initial_delay: 1, period: 3, timeout: 2, success: 4, failure: 5, grace: None }
         })
     );
     let startup = Handler::Grpc { port: 9090, service: "db".into() };
     assert_eq!(life.startup, Some(Probe { handler: startup, timing: Timing { grace: Some(6), ..timing } }));
     assert_eq!(life.post_start, Some(Handler::Sleep { seconds: 3 }));
-    assert_eq!(life.pre_stop, Some(Handler::Sleep { seconds: 4 }));
+    let pre_stop = Handler::Exec { command: vec!["echo".into(), "$(P)".into()] };
+    assert_eq!(life.pre_stop, Some(pre_stop), "a hook's command is not expanded, so the kubelet");
     assert_eq!(life.stop_signal, Some(10));
     assert_eq!(life.restart_rules, [RestartRule { within: false, codes: vec![1, 2] }]);
+    assert_eq!(spec.readiness_gates, ["example.com/lb"]);
 }

@@ -40,6 +40,7 @@ pub mod spec;
 pub mod status;
 pub mod supervisor;
 mod undo;
+pub mod update;
 pub mod volume;
 
 pub use change::change;

@@ -5,7 +5,7 @@
 
 mod life;
 
-pub use life::{Handler, HttpGet, Lifecycle, Probe, RestartRule, Timing};
+pub use life::{Handler, HttpGet, Lifecycle, Probe, ResizeRestarts, RestartRule, Timing};
 
 use crate::cgroup::Limits;
 use crate::net::bridge;
@@ -64,6 +64,9 @@ pub struct PodSpec {
     /// spec.securityContext.fsGroup: the group of the volumes that podrt makes.
     #[serde(default)]
     pub fs_group: Option<u32>,
+    /// Seconds, 1 to 300: the longest wait between two restarts; None is the kubelet's default.
+    #[serde(default)]
+    pub max_restart_period: Option<u64>,
     /// spec.readinessGates: condition types that have to be True before the pod is ready.
     #[serde(default)]
     pub readiness_gates: Vec<String>,

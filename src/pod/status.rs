@@ -104,6 +104,15 @@ pub enum ConditionKind {
 }
 
 impl ConditionKind {
+    /// Those that the machine works out.
+    pub const OWN: [ConditionKind; 5] = [
+        ConditionKind::PodReadyToStartContainers,
+        ConditionKind::Initialized,
+        ConditionKind::Ready,
+        ConditionKind::ContainersReady,
+        ConditionKind::PodScheduled,
+    ];
+
     /// The condition's `type`.
     pub fn as_str(&self) -> &str {
         match self {

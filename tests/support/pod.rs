@@ -41,6 +41,10 @@ pub fn script((name, script, extra): &(&str, &str, &str)) -> String {
     let command = serde_json::json!(["/bin/sh", "-c", script]);
     let mut text = format!("- name: {name}\n  image: {}\n  command: {command}\n", image("shell"));
     text += &extra.lines().map(|l| format!("  {l}\n")).collect::<String>();
+    // The bundle's own is read-only.
+    if !extra.contains("securityContext") {
+        text += "  securityContext: {readOnlyRootFilesystem: false}\n";
+    }
     text
 }
 

@@ -3,6 +3,7 @@
 
 mod apply;
 mod attach;
+mod condition;
 mod context;
 mod create;
 mod ctl;

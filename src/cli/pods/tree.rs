@@ -3,7 +3,8 @@
 use super::context::{Context, Global};
 use super::failure::{Failure, Kind, Result};
 use super::{
-    apply, attach, create, ctl, delete, describe, doctor, exec, explain, get, image, logs, output, plan, restore, run, unit, version,
+    apply, attach, condition, create, ctl, delete, describe, doctor, exec, explain, get, image, logs, output, plan, restore, run, unit,
+    version,
 };
 use crate::cli::lazy::Lazy;
 use clap::error::ErrorKind;
@@ -79,6 +80,8 @@ enum Verb {
     Unit(Lazy<unit::Args>),
     /// Find what is left of pods that are gone, and say whether this host is fit for pods
     Doctor(Lazy<doctor::Args>),
+    /// Set a condition of a pod, such as a readiness gate waits for
+    Condition(Lazy<condition::Args>),
     /// Print podrt's version
     Version(Lazy<version::Args>),
 }
@@ -106,6 +109,7 @@ impl Cli {
             Verb::Restore(Lazy(args)) => restore::run(&args, &context),
             Verb::Unit(Lazy(args)) => unit::run(&args, &context),
             Verb::Doctor(Lazy(args)) => doctor::run(&args, &context),
+            Verb::Condition(Lazy(args)) => condition::run(&args, &context),
             Verb::Version(Lazy(args)) => version::run(&args),
         }
     }

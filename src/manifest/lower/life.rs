@@ -2,7 +2,7 @@
 
 use super::super::expand::expand;
 use super::super::life::{Handlers, signal};
-use crate::pod::spec::{Handler, HttpGet, Lifecycle, Probe, RestartRule, Timing};
+use crate::pod::spec::{Handler, HttpGet, Lifecycle, Probe, ResizeRestarts, RestartRule, Timing};
 use k8s_openapi::api::core::v1::{self as k8s, Container};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
@@ -19,6 +19,8 @@ pub fn lower(c: &Container, env: &[(String, String)]) -> Lifecycle {
     };
     let lifecycle = c.lifecycle.as_ref();
     let hook = |hook: Option<&k8s::LifecycleHandler>| handler(c, &Handlers::from(hook?));
+    let policies = || c.resize_policy.iter().flatten();
+    let restarts = |name: &str| policies().any(|p| p.resource_name == name && p.restart_policy == "RestartContainer");
     Lifecycle {
         startup: probe(&c.startup_probe),
         readiness: probe(&c.readiness_probe),
@@ -26,6 +28,7 @@ pub fn lower(c: &Container, env: &[(String, String)]) -> Lifecycle {
         post_start: hook(lifecycle.and_then(|l| l.post_start.as_ref())),
         pre_stop: hook(lifecycle.and_then(|l| l.pre_stop.as_ref())),
         stop_signal: lifecycle.and_then(|l| l.stop_signal.as_deref()).and_then(signal),
+        resize_restarts: ResizeRestarts { cpu: restarts("cpu"), memory: restarts("memory") },
         restart_rules: c.restart_policy_rules.iter().flatten().filter_map(rule).collect(),
     }
 }

@@ -110,6 +110,7 @@ pub fn pod(pod: &Pod, host: &Host<'_>, refs: &mut Refs<'_>) -> PodSpec {
         init_containers,
         containers,
         ephemeral_containers: Vec::new(),
+        max_restart_period: annotation(pod, annotations::RESTART_PERIOD).and_then(annotations::restart_period),
         readiness_gates: spec.readiness_gates.iter().flatten().map(|g| g.condition_type.clone()).collect(),
         missing_controllers_warn: host.missing_controllers_warn,
         policy: Policy::Pod,

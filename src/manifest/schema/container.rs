@@ -53,8 +53,7 @@ pub(super) const CONTAINER: &Type = &Type {
         ENV_FROM_FIELD,
         field("ports", List(&Obj(PORT)), "Ports that it listens on: informative, but for hostPort."),
         field("resources", Obj(RESOURCES), "Limits and requests: the values of its cgroup."),
-        field("resizePolicy", List(&Obj(RESIZE)), "Whether a change of resources restarts the container.")
-            .warned("containers are not resized in place yet"),
+        field("resizePolicy", List(&Obj(RESIZE)), "Whether a change of resources restarts the container."),
         field("restartPolicy", Word(POLICIES), "Over the pod's; Always makes an init container a sidecar."),
         field("restartPolicyRules", List(&Obj(RESTART_RULE)), "Exit codes that are answered otherwise than by restartPolicy."),
         MOUNTS,
@@ -151,7 +150,7 @@ const CLAIM: &Type = &Type {
 const RESIZE: &Type = &Type {
     name: "ContainerResizePolicy",
     fields: &[
-        field("resourceName", Str, "cpu or memory.").required(),
+        field("resourceName", Word(&["cpu", "memory"]), "cpu or memory.").required(),
         field("restartPolicy", Word(&["NotRequired", "RestartContainer"]), "What its change does.").required(),
     ],
 };
@@ -175,7 +174,7 @@ const EXIT_CODES: &Type = &Type {
 const PROBE: &Type = &Type {
     name: "Probe",
     fields: &[
-        field("exec", Obj(EXEC), "A command in the container; healthy is exit code 0.").not_yet(),
+        field("exec", Obj(EXEC), "A command in the container; healthy is exit code 0."),
         field("httpGet", Obj(HTTP_GET), "An HTTP request to the container; healthy is a status of 200 to 399."),
         field("tcpSocket", Obj(TCP_SOCKET), "A connection to a port; healthy is one that is accepted."),
         field("grpc", Obj(GRPC), "The gRPC health protocol; healthy is SERVING."),
@@ -235,7 +234,7 @@ const LIFECYCLE: &Type = &Type {
 const HANDLER: &Type = &Type {
     name: "LifecycleHandler",
     fields: &[
-        field("exec", Obj(EXEC), "A command in the container.").not_yet(),
+        field("exec", Obj(EXEC), "A command in the container."),
         field("httpGet", Obj(HTTP_GET), "An HTTP request."),
         field("sleep", Obj(SLEEP), "A pause."),
         field("tcpSocket", Obj(TCP_SOCKET), "Deprecated: always fails.")

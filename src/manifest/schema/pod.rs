@@ -100,7 +100,7 @@ const POD_SPEC: &Type = &Type {
             Word(&["ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"]),
             "Where /etc/resolv.conf comes from: the host's, or with None from dnsConfig alone. Default ClusterFirst.",
         ),
-        field("readinessGates", List(&Obj(GATE)), "Conditions that somebody else must set before the pod is Ready.").not_yet(),
+        field("readinessGates", List(&Obj(GATE)), "Conditions that somebody else must set before the pod is Ready."),
         field("resourceClaims", List(&Obj(POD_CLAIM)), "Devices that are allocated dynamically.").not_yet(),
         field("os", Obj(OS), "The system that the pod is for."),
         field("imagePullSecrets", List(&Obj(LOCAL_REF)), "Credentials for registries.").warned("no image comes from a registry"),

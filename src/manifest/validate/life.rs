@@ -53,6 +53,18 @@ pub fn check(check: &mut Check<'_, '_, '_>, spec: &PodSpec, container: &Containe
         }
     }
     rules(check, container, at);
+    resize(check, spec, container, at);
+}
+
+fn resize(check: &mut Check<'_, '_, '_>, spec: &PodSpec, container: &Container, at: &str) {
+    let policies = container.resize_policy.as_deref().unwrap_or(&[]);
+    let named = |i: usize, field: &str| format!("{at}.resizePolicy[{i}].{field}");
+    check.unique("resource", policies.iter().enumerate().map(|(i, p)| (named(i, "resourceName"), p.resource_name.as_str())));
+    for (i, _) in policies.iter().enumerate().filter(|(_, p)| p.restart_policy == "RestartContainer") {
+        if spec.restart_policy.as_deref() == Some("Never") {
+            check.error(&named(i, "restartPolicy"), "must be NotRequired where the pod's restartPolicy is Never");
+        }
+    }
 }
 
 fn probe(check: &mut Check<'_, '_, '_>, container: &Container, probe: &Probe, name: &str, at: &str) {

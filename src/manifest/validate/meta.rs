@@ -69,6 +69,11 @@ fn ours(check: &mut Check<'_, '_, '_>, key: &str, value: &str) {
         annotations::IP => said(check, &field, value, annotations::ips(value).err()),
         annotations::MAC => said(check, &field, value, annotations::mac(value).err()),
         annotations::MTU => said(check, &field, value, annotations::mtu(value).err()),
+        annotations::RESTART_PERIOD => {
+            if annotations::restart_period(value).is_none() {
+                check.error(&field, format!("not a time span (got {}, want 1s to 300s)", quoted(value)));
+            }
+        }
         _ => {
             let known = [
                 annotations::ROOTFS,
@@ -77,6 +82,7 @@ fn ours(check: &mut Check<'_, '_, '_>, key: &str, value: &str) {
                 annotations::IP,
                 annotations::MAC,
                 annotations::MTU,
+                annotations::RESTART_PERIOD,
             ];
             let hint = nearest(key, known.into_iter()).map(|k| format!(" (did you mean \"{k}\"?)")).unwrap_or_default();
             check.error(&field, format!("unknown annotation of podrt's{hint}"));

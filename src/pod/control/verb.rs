@@ -1,5 +1,7 @@
 //! The verbs, with their arguments. `docs/protocol.md` has a section for each; a test compares the two.
 
+use crate::pod::spec::{ContainerSpec, PodSpec};
+use crate::pod::status::Truth;
 use crate::sys::tty::Size;
 use serde::{Deserialize, Serialize};
 
@@ -76,6 +78,24 @@ verbs! {
     Cancel { request: u64 }
     /// Ends the supervisor and the pod's processes, and keeps the pod's record.
     Shutdown {}
+    /// Sets a condition that is not one of the pod's own: what a readiness gate waits for. Answered when it is on record.
+    Condition {
+        kind: String,
+        status: Truth,
+        #[serde(default)]
+        reason: String,
+        #[serde(default)]
+        message: String,
+    }
+    /// Changes the living pod: images, resources, terminationGracePeriodSeconds, activeDeadlineSeconds. `spec` is the whole new
+    /// [`PodSpec`], `manifest` the v1 Pod that it comes from. FailedPrecondition with the field that cannot change.
+    Apply {
+        spec: Box<PodSpec>,
+        #[serde(default)]
+        manifest: Option<serde_json::Value>,
+    }
+    /// Adds an ephemeral container. AlreadyExists where there is one of its name.
+    AddEphemeral { spec: Box<ContainerSpec> }
     /// Runs a command in a container. Three fds with the request are its stdin, stdout and stderr; with `tty` it has a terminal of its
     /// own instead, whose master comes with the answer; without either it has /dev/null, and `capture` bytes of what it prints are
     /// kept for ExecWait. Answered with [`Session`](super::Session) when the command runs.

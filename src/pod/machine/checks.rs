@@ -3,7 +3,8 @@
 //!
 //! One probe of a kind runs at a time. They are due at the container's start plus initialDelaySeconds, and from there every
 //! periodSeconds; one that took longer than that is followed at once by one other, not by all that were missed. As in the kubelet
-//! a result counts when it was the same `failureThreshold` or `successThreshold` times in a row.
+//! a result counts when it was the same `failureThreshold` or `successThreshold` times in a row. In the first period a readiness probe
+//! that failed is made again after a second: the API lets it run at other times than periodSeconds while the container is not ready.
 
 use super::handler::{Outcome, Purpose, Verdict};
 use super::state::{Health, State};
@@ -127,11 +128,18 @@ impl Machine {
         let Some(timing) = container.probes.get(purpose).copied() else { return };
         // One that ends keeps what it was, and is told nothing more about.
         let State::Running(run) = &mut container.state else { return };
+        let beginning = first(run.since.mono, &timing, run.since.mono).saturating_add(seconds(timing.period));
         let check = run.check(purpose);
         if !std::mem::take(&mut check.flying) || check.due.is_none() {
             return;
         }
         let good = outcome.verdict.is_good();
+        if purpose == Purpose::Readiness && !good {
+            // A server that comes up a moment after its container is not kept unready for a whole period.
+            if step.now.mono < beginning {
+                check.due = check.due.map(|due| due.min(step.now.mono.saturating_add(SECOND)));
+            }
+        }
         let counts = match outcome.verdict {
             Verdict::Unknown => false,
             _ if check.row > 0 && check.good == good => {

@@ -41,7 +41,7 @@ mod start;
 mod state;
 mod stop;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod tuning;
 mod view;
 

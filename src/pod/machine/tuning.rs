@@ -1,6 +1,7 @@
 //! The numbers that Kubernetes' configuration or podrt's may turn.
 
 use super::clock::SECOND;
+use crate::pod::spec::PodSpec;
 use serde::{Deserialize, Serialize};
 
 /// All times in nanoseconds. The defaults are the kubelet's.
@@ -18,6 +19,15 @@ pub struct Tuning {
     pub last_grace: u64,
     /// How many different events are kept; the oldest goes first.
     pub events_max: usize,
+}
+
+impl Tuning {
+    /// With what the pod's own spec turns. A maximum below the first wait is the first wait as well, as in the kubelet.
+    pub fn of(spec: &PodSpec) -> Tuning {
+        let tuning = Tuning::default();
+        let max = spec.max_restart_period.map_or(tuning.backoff_max, |seconds| seconds.saturating_mul(SECOND));
+        Tuning { backoff_max: max, backoff_first: tuning.backoff_first.min(max), ..tuning }
+    }
 }
 
 impl Default for Tuning {

@@ -22,6 +22,21 @@ pub struct Lifecycle {
     /// The first that matches an exit code decides; without one the restart policy does.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub restart_rules: Vec<RestartRule>,
+    #[serde(skip_serializing_if = "ResizeRestarts::none")]
+    pub resize_restarts: ResizeRestarts,
+}
+
+/// resizePolicy RestartContainer, by resource.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResizeRestarts {
+    pub cpu: bool,
+    pub memory: bool,
+}
+
+impl ResizeRestarts {
+    fn none(&self) -> bool {
+        !self.cpu && !self.memory
+    }
 }
 
 /// One probe: what is done, and when.

@@ -16,6 +16,7 @@
 //! | `requests` | what the control socket asks: a file for each group of verbs |
 //! | `session` | commands in running containers |
 //! | `network` | the pod's interface, the proxy for the host's loopback, a flushed firewall |
+//! | `update` | changes of the living pod |
 //! | `helper` | what may take long, in a process of its own |
 
 mod attach;
@@ -32,6 +33,7 @@ mod sandbox;
 pub(super) mod session;
 mod state;
 mod turn;
+mod update;
 
 use super::control::Stage;
 use super::control::frame;

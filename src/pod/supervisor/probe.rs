@@ -3,17 +3,22 @@
 //! A connection into the pod is opened from within its network namespace, entered for the one socket(2) and connect(2) and left
 //! again; what follows is the loop's. It is closed with a reset, so that no probe leaves a TIME_WAIT behind.
 
+use super::session::{Ask, Ended, How, Io, Then};
 use super::state::{HANDLERS, Supervisor};
 use crate::pod::error::Error;
 use crate::pod::machine::{Event, Outcome, Purpose, Verdict};
 use crate::pod::probe::{Place, Progress, Talk, Target};
 use crate::pod::spec::{Handler, Lifecycle};
 use crate::sys::event::{self, EPOLLET, EPOLLIN, EPOLLOUT};
+use crate::sys::process::Exit;
 use crate::sys::{Errno, tcp};
 use std::net::IpAddr;
 use std::os::fd::{AsFd, OwnedFd};
 
-/// All that is under way.
+/// What is kept of what a command prints, bytes (the kubelet's own bound for a probe).
+const OUTPUT_MAX: usize = 10 << 10;
+
+/// All that is under way, but for commands: those are sessions.
 #[derive(Default)]
 pub(super) struct Handlers {
     live: Vec<Live>,
@@ -94,6 +99,7 @@ impl Supervisor {
             Handler::Tcp { .. } if purpose.is_hook() => {
                 return Err(Outcome::new(Verdict::Failure, "invalid handler: tcpSocket is not supported as a lifecycle hook"));
             }
+            Handler::Exec { command } => return self.exec_handler(slot, attempt, purpose, (timeout, deadline), command),
             handler => {
                 let ip = self.machine.ips().first().and_then(|ip| ip.parse::<IpAddr>().ok());
                 let unknown = || Outcome::new(Verdict::Unknown, "the handler has no address");
@@ -104,6 +110,27 @@ impl Supervisor {
         }
         self.handlers.live.push(live);
         Ok(())
+    }
+
+    /// A command in the container: a session of its own, which ends with all that it has started when its time is up.
+    fn exec_handler(
+        &mut self,
+        slot: usize,
+        attempt: u32,
+        purpose: Purpose,
+        (timeout, deadline): (Option<u64>, Option<u64>),
+        command: &[String],
+    ) -> Result<(), Outcome> {
+        let name = self.container(slot).map(|c| c.name.clone()).unwrap_or_default();
+        let words = command.join(" ");
+        let told = move |ended: Ended| {
+            let outcome = exec_outcome(&ended, &words, purpose, timeout);
+            Event::HandlerDone { name, attempt, purpose, outcome }
+        };
+        let then = Then::Event(Box::new(told));
+        let ask = Ask { slot, command: command.to_vec(), io: Io::Capture(OUTPUT_MAX), deadline, then };
+        let verdict = if purpose.is_hook() { Verdict::Failure } else { Verdict::Unknown };
+        self.run_session(ask).map(drop).map_err(|e| Outcome::new(verdict, e.message))
     }
 
     /// Opens the connection that the talk asks for.
@@ -193,6 +220,26 @@ impl Supervisor {
     pub fn give_up_handlers(&mut self, name: &str, attempt: u32) {
         let Some(slot) = self.slot_of(name) else { return };
         self.handlers.live.retain(|l| (l.slot, l.attempt) != (slot, attempt));
+    }
+}
+
+/// A probe says what its command printed, a hook also how it ended.
+fn exec_outcome(ended: &Ended, command: &str, purpose: Purpose, timeout: Option<u64>) -> Outcome {
+    let text = String::from_utf8_lossy(&ended.output);
+    let text = text.trim_end();
+    match &ended.how {
+        How::Exited(Exit::Code(0)) => Outcome::new(Verdict::Success, text),
+        How::Exited(exit) if purpose.is_hook() => {
+            Outcome::new(Verdict::Failure, format!("command '{command}' exited with {}: {text}", exit.status()))
+        }
+        How::Exited(_) => Outcome::new(Verdict::Failure, text),
+        How::TimedOut => {
+            let after = seconds(timeout.unwrap_or(0));
+            Outcome::new(Verdict::Failure, format!("command timed out: {command:?} timed out after {after}"))
+        }
+        // It was not carried out, which says nothing about the container's health.
+        How::NotRun(e) if purpose.is_hook() => Outcome::new(Verdict::Failure, e.message.as_str()),
+        How::NotRun(e) => Outcome::new(Verdict::Unknown, e.message.as_str()),
     }
 }
 

@@ -62,7 +62,6 @@ pub(super) enum Then {
     /// Whoever asks for it: the last ones are kept.
     Keep,
     /// The machine: what probes and hooks come to.
-    #[allow(dead_code)]
     Event(Box<dyn FnOnce(Ended) -> Event>),
 }
 

@@ -171,7 +171,7 @@ impl Supervisor {
             let _ = std::fs::remove_file(sandbox.dir.join(crate::pod::control::SOCKET));
         }
         let server = Server::new(&sandbox, intent.boot_id.clone(), &epoll).step("create.control")?;
-        let mut machine = Machine::new(&spec, Tuning::default(), crate::pod::now());
+        let mut machine = Machine::new(&spec, Tuning::of(&spec), crate::pod::now());
         let mut beside = Beside::default();
         let path = sandbox.dir.join("state.json");
         if let Some(stored) = atomic::read_json(&path)?.filter(|_| again) {

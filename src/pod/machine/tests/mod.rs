@@ -57,7 +57,7 @@ fn sidecar(name: &str) -> ContainerSpec {
 }
 
 /// A pod whose init containers are written `i1 s2`: names that begin with `s` are sidecars.
-pub(super) fn spec(policy: RestartPolicy, inits: &str, apps: &str) -> PodSpec {
+pub fn spec(policy: RestartPolicy, inits: &str, apps: &str) -> PodSpec {
     let init = |name: &str| if name.starts_with('s') { sidecar(name) } else { container(name) };
     PodSpec {
         schema: 1,
@@ -80,6 +80,7 @@ pub(super) fn spec(policy: RestartPolicy, inits: &str, apps: &str) -> PodSpec {
         volumes: Vec::new(),
         fs_group: None,
         readiness_gates: Vec::new(),
+        max_restart_period: None,
     }
 }
 

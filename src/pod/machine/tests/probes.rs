@@ -64,6 +64,15 @@ fn readiness_is_lost_after_enough_failures_in_a_row_and_comes_back() {
 }
 
 #[test]
+fn in_its_first_period_a_container_is_asked_again_soon_whether_it_is_ready() {
+    let mut pod = probed(Always, Lifecycle { readiness: probe([2, 10, 1, 3]), ..Lifecycle::default() });
+    pod.up("a").expect("timer 2s").pass(2).says("a", Readiness, Failure).expect("readiness a 1s, timer 1s");
+    pod.pass(1).says("a", Readiness, Failure).forget();
+    pod.pass(1).says("a", Readiness, Success).expect("readiness a 1s, timer 10s");
+    pod.pass(10).says("a", Readiness, Failure).expect("readiness a 1s, timer 10s");
+}
+
+#[test]
 fn a_container_that_fails_its_liveness_probe_is_ended_and_started_again() {
     for (policy, message, then) in [
         (Always, "Container a failed liveness probe, will be restarted", "start a 1"),

@@ -68,6 +68,15 @@ fn the_back_off_is_tunable() {
 }
 
 #[test]
+fn the_longest_wait_is_the_pods_to_choose() {
+    for (seconds, first, max) in [(None, 10, 300), (Some(300), 10, 300), (Some(15), 10, 15), (Some(1), 1, 1)] {
+        let spec = PodSpec { max_restart_period: seconds, ..spec(Always, "", "a") };
+        let tuning = Tuning::of(&spec);
+        assert_eq!((tuning.backoff_first, tuning.backoff_max), (first * SECOND, max * SECOND), "{seconds:?}");
+    }
+}
+
+#[test]
 fn what_could_not_be_made_is_tried_again_under_every_policy_with_the_same_number() {
     for policy in [Always, OnFailure, Never] {
         for reason in [StartFailure::CreateContainerConfigError, StartFailure::CreateContainerError] {

@@ -6,6 +6,7 @@
 //! | `wait` | Wait, and everything else that is answered later |
 //! | `watch` | Watch |
 //! | `inspect` | Status, Pids, ContainerList |
+//! | `policy` | Condition, Apply, AddEphemeral |
 //! | `exec` | Exec, ExecWait, ExecResize, ExecKill; Attach is `supervisor/attach` |
 //! | `mechanism` | SandboxStatus, ContainerStatus, ContainerKill, ContainerPause, ContainerResume, ContainerUpdateResources, Stats, Socket |
 //! | `external` | SandboxCreate, SandboxStop, SandboxUpdate, SandboxRemove, ContainerCreate, ContainerStart, ContainerStop, ContainerRemove |
@@ -15,6 +16,7 @@ mod exec;
 mod external;
 mod inspect;
 mod mechanism;
+mod policy;
 mod tokens;
 pub(super) mod wait;
 mod watch;
@@ -101,6 +103,9 @@ impl Supervisor {
                 self.queue.push_back(Event::Delete { grace: None });
                 Reply::Later(Awaited::Deleted)
             }
+            Verb::Condition { kind, status, reason, message } => self.set_condition(kind, status, reason, message).into(),
+            Verb::Apply { spec, manifest } => self.apply(*spec, manifest).into(),
+            Verb::AddEphemeral { spec } => self.add_ephemeral(*spec).map(|()| Reply::Later(Awaited::Recorded)).into(),
             Verb::Watch { from } => {
                 self.watch_from(caller.client, caller.request, from);
                 Reply::Taken

@@ -139,18 +139,6 @@ fn unknown_properties_and_capabilities_are_no_errors(t: &Test) {
     t.oci(["run", "--bundle", &bundle.write(), &t.tag]).run().ok();
 }
 
-fn parts_of_the_specification_that_are_not_built_yet_are_named(t: &Test) {
-    t.requires_podrt();
-    let maps = json!([{"containerID": 0, "hostID": 1000, "size": 10}]);
-    let user = base(t)
-        .set("/linux/namespaces/-", json!({"type": "user"}))
-        .set("/linux/uidMappings", maps.clone())
-        .set("/linux/gidMappings", maps);
-    let out = t.oci(["run", "--bundle", &user.write(), &t.tag]).run();
-    assert_ne!(out.code(), 0);
-    assert!(out.stderr.contains("user") || out.stderr.contains("uidMappings"), "{out}");
-}
-
 suite!(
     text_that_is_no_configuration_is_refused,
     what_is_no_readable_file_is_refused,
@@ -158,5 +146,4 @@ suite!(
     missing_parts_are_named,
     a_program_that_is_missing_a_folder_or_not_executable_is_told_apart,
     unknown_properties_and_capabilities_are_no_errors,
-    parts_of_the_specification_that_are_not_built_yet_are_named,
 );

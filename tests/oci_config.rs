@@ -47,6 +47,34 @@ fn an_exec_runs_on_the_cpus_it_is_given(t: &Test) {
     t.oci(["delete", "-f", &t.tag]).run().ok();
 }
 
+fn of_a_variable_that_stands_twice_the_last_counts(t: &Test) {
+    t.requires_podrt();
+    let env = json!(["PATH=/bin", "ONE=first", "TWO=2", "ONE=last"]);
+    assert_eq!(
+        run(t, &Bundle::new(t, "c", &["/bin/env"]).set("/process/env", env)).ok().stdout,
+        "PATH=/bin\nTWO=2\nONE=last\nHOME=/root\n"
+    );
+}
+
+fn another_user_may_open_its_own_output(t: &Test) {
+    t.requires_podrt();
+    let b = shell(t, "echo out > /dev/stdout; echo err > /dev/stderr").set("/process/user", json!({"uid": 1000, "gid": 1000}));
+    let out = run(t, &b).ok();
+    assert_eq!((out.stdout.as_str(), out.stderr.as_str()), ("out\n", "err\n"), "{out}");
+}
+
+fn unknown_capabilities_are_named_once_and_relative_paths_are_meant_from_the_root(t: &Test) {
+    t.requires_podrt();
+    let caps = json!({"bounding": ["CAP_NOPE", "CAP_KILL"], "effective": ["CAP_NOPE"]});
+    let b = shell(t, "echo x > /dev/shm/f && echo made; ls /sys/firmware /proc/acpi 2>&1 | grep -c .")
+        .set("/process/capabilities", caps)
+        .set("/linux/readonlyPaths", json!(["dev/shm", "nowhere"]));
+    let out = run(t, &b).ok();
+    assert!(!out.stdout.contains("made") && out.stderr.contains("Read-only file system"), "{out}");
+    let warnings: Vec<&str> = out.stderr.lines().filter(|l| l.contains("warning")).collect();
+    assert!(warnings.len() == 1 && warnings[0].ends_with("ignoring unknown or unavailable capabilities: [CAP_NOPE]"), "{out}");
+}
+
 fn a_label_of_a_security_module_that_is_not_there_is_an_error(t: &Test) {
     t.requires_podrt();
     let enabled = std::fs::read("/sys/module/apparmor/parameters/enabled").is_ok_and(|b| b.starts_with(b"Y"));
@@ -76,11 +104,7 @@ fn a_tmpfs_may_begin_with_what_the_image_has_there(t: &Test) {
 
 fn what_is_not_carried_out_yet_is_refused_by_name(t: &Test) {
     t.requires_podrt();
-    for (at, value) in [
-        ("/linux/intelRdt", json!({"closID": "x"})),
-        ("/linux/netDevices", json!({"eth9": {"name": "eth0"}})),
-        ("/linux/uidMappings", json!([{"containerID": 0, "hostID": 1000, "size": 1}])),
-    ] {
+    for (at, value) in [("/linux/intelRdt", json!({"closID": "x"})), ("/linux/netDevices", json!({"eth9": {"name": "eth0"}}))] {
         run(t, &shell(t, "true").set(at, value)).refuses(&[&at[1..].replace('/', ".")]);
     }
 }
@@ -89,6 +113,9 @@ suite!(
     the_personality_is_what_uname_says,
     scheduler_and_io_class_are_set,
     an_exec_runs_on_the_cpus_it_is_given,
+    of_a_variable_that_stands_twice_the_last_counts,
+    another_user_may_open_its_own_output,
+    unknown_capabilities_are_named_once_and_relative_paths_are_meant_from_the_root,
     a_label_of_a_security_module_that_is_not_there_is_an_error,
     a_tmpfs_may_begin_with_what_the_image_has_there,
     what_is_not_carried_out_yet_is_refused_by_name,

@@ -249,7 +249,10 @@ fn features_name_what_is_there(t: &Test) {
     let has = |at: &str, word: &str| features.pointer(at).unwrap().as_array().unwrap().contains(&json!(word));
     assert!(has("/mountOptions", "rro") && has("/linux/namespaces", "pid") && has("/linux/capabilities", "CAP_KILL"));
     assert!(has("/linux/seccomp/actions", "SCMP_ACT_ERRNO") && has("/linux/seccomp/archs", "SCMP_ARCH_X86_64"));
-    assert!(!has("/linux/seccomp/actions", "SCMP_ACT_NOTIFY"), "refused at create, thus not claimed");
+    assert!(
+        has("/linux/seccomp/actions", "SCMP_ACT_NOTIFY") && has("/linux/namespaces", "user") && has("/linux/namespaces", "time")
+    );
+    assert_eq!(features["linux"]["mountExtensions"]["idmap"]["enabled"], true);
     assert_eq!(features["linux"]["cgroup"]["v2"], true);
 }
 

@@ -1,6 +1,7 @@
 //! The parent's half of a birth's end: clone, listen, give the words to the child's numbers.
 
 use super::init::{self, Report};
+use super::plan::PausePipe;
 use super::{Error, Pause, Plan, Step};
 use crate::sys::clone::{self, Child, Flags, Memory};
 use crate::sys::errno::Call;
@@ -26,7 +27,7 @@ pub fn start(plan: Plan) -> Result<Born, Error> {
 /// As [`start`]; `act` is called where the plan pauses, with the child as it is then. Its error ends the birth.
 pub fn start_with(mut plan: Plan, act: &mut dyn FnMut(Pause, &Child) -> Result<(), Error>) -> Result<Born, Error> {
     let (report, write_end) = pipe()?;
-    plan.report = write_end.as_raw_fd();
+    plan.process.report = write_end.as_raw_fd();
     let console = plan.console.take();
     let warnings = std::mem::take(&mut plan.warnings);
     let gated = plan.gate.is_some();
@@ -40,14 +41,17 @@ pub fn start_with(mut plan: Plan, act: &mut dyn FnMut(Pause, &Child) -> Result<(
         plan_ref = leaked;
     } else {
         kept = plan;
-        child = in_pid_namespace(&kept, || blocked(|| clone::spawn_scoped(kept.memory, flags(&kept), init::entry, &kept)))?;
+        if let Some(staged) = &kept.staged {
+            child = super::staged::spawn(&kept, staged)?;
+        } else {
+            child = in_pid_namespace(&kept, || blocked(|| clone::spawn_scoped(kept.memory, flags(&kept), init::entry, &kept)))?;
+        }
         plan_ref = &kept;
     }
     drop(write_end);
     let mut go_on = |pause| {
         act(pause, &child)?;
-        let Some(pipe) = &plan_ref.pauses else { return Ok(()) };
-        raw::write(pipe.write.as_raw_fd(), b"0").map(drop).call(|| "write(pause)".into()).map_err(Error::Sys)
+        plan_ref.pauses.as_ref().map_or(Ok(()), PausePipe::go_on)
     };
     listen(report, gated, &child, &mut go_on, |step, item| match Step::from_number(step) {
         Some(s) => (s, s.words(plan_ref, item)),
@@ -124,7 +128,7 @@ pub(super) fn listen(
 }
 
 /// A whole report, or as much of it as there is before the end of the file.
-fn read_report(pipe: &mut std::fs::File) -> Result<([u8; Report::SIZE], usize), Error> {
+pub(super) fn read_report(pipe: &mut std::fs::File) -> Result<([u8; Report::SIZE], usize), Error> {
     let mut bytes = [0u8; Report::SIZE];
     let mut got = 0;
     while got < bytes.len() {

@@ -1,12 +1,16 @@
 //! A further process in a running container: all its namespaces are joined, its cgroup, and the same confinement as init's.
 
 use super::init::{self, At, Fail, Of, Report};
-use super::plan::{ProcessPlan, Stdio};
+use super::namespaces::CLONE_NEWTIME;
+use super::plan::{Entering, Pause, PausePipe, ProcessPlan, Stdio, outside_uid};
+use super::staged::Privileged;
 use super::{Born, Error, Step, birth};
+use crate::seccomp::Listener;
 use crate::sys::clone::{self, Child, Flags, Memory};
 use crate::sys::errno::Call;
 use crate::sys::tty;
-use crate::sys::{fs, process, raw};
+use crate::sys::userns::Maps;
+use crate::sys::{fs, policy, process, raw};
 use oci_spec::runtime::{Process, Spec};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
@@ -31,8 +35,14 @@ pub struct Exec<'a> {
 const DEVPTS_SUPER_MAGIC: i64 = 0x1cd1;
 
 /// Every namespace kind that a container may have of its own. The PID namespace is joined by the parent.
-const KINDS: i32 =
-    libc::CLONE_NEWNS | libc::CLONE_NEWNET | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS | libc::CLONE_NEWCGROUP | libc::CLONE_NEWPID;
+const KINDS: i32 = libc::CLONE_NEWNS
+    | libc::CLONE_NEWNET
+    | libc::CLONE_NEWIPC
+    | libc::CLONE_NEWUTS
+    | libc::CLONE_NEWCGROUP
+    | libc::CLONE_NEWPID
+    | libc::CLONE_NEWUSER
+    | CLONE_NEWTIME;
 
 /// The container's root folder, as a path fd that nothing inside can lead out of.
 pub fn root_of(init_pid: i32, init: BorrowedFd) -> Result<OwnedFd, Error> {
@@ -45,6 +55,14 @@ pub fn root_of(init_pid: i32, init: BorrowedFd) -> Result<OwnedFd, Error> {
 
 /// Starts `process` in the container, and waits until its command runs.
 pub fn start(exec: &Exec) -> Result<Born, Error> {
+    start_with(exec, &mut |_, _, _| Ok(()))
+}
+
+/// Passes on the listener of a seccomp filter.
+pub type PassOn<'a> = dyn FnMut(Pause, &Child, Option<&Listener>) -> Result<(), Error> + 'a;
+
+/// As [`start`]; the error of `pass_on` ends the process.
+pub fn start_with(exec: &Exec, pass_on: &mut PassOn) -> Result<Born, Error> {
     let (slave, console) = match &exec.stdio {
         Stdio::Terminal(size) => {
             let size = size.or_else(|| super::plan::console_size(exec.process));
@@ -63,8 +81,14 @@ pub fn start(exec: &Exec) -> Result<Born, Error> {
     if let Some(program) = exec.program {
         template.process.candidates = vec![crate::sys::mount::c_path(program)?];
     }
+    let pauses = PausePipe::new(false, false, template.process.listens())?;
+    template.process.listener = pauses.as_ref().map(|p| p.read.as_raw_fd());
     let (child, report) = template.spawn(exec.init, exec.cgroup, &fds)?;
-    birth::listen(report, false, &child, &mut |_| Ok(()), |step, item| template.words(step, item))?;
+    let mut paused = |pause| {
+        pass_on(pause, &child, template.process.seccomp.as_ref().and_then(|s| s.listener.as_ref()))?;
+        pauses.as_ref().map_or(Ok(()), PausePipe::go_on)
+    };
+    birth::listen(report, false, &child, &mut paused, |step, item| template.words(step, item))?;
     Ok(Born { pid: child.pid, pidfd: child.pidfd, console, warnings })
 }
 
@@ -73,6 +97,9 @@ pub fn start(exec: &Exec) -> Result<Born, Error> {
 pub struct Template {
     process: ProcessPlan,
     joins: i32,
+    privileged: Privileged,
+    /// Where it runs until the container's own CPUs are set; bit n is CPU n.
+    cpus: Option<Vec<u64>>,
     /// A procfs that shows this process and its children-to-be.
     proc: OwnedFd,
 }
@@ -86,9 +113,13 @@ impl Template {
         terminal: bool,
         seccomp_cache: Option<&Path>,
     ) -> Result<(Template, Vec<String>), Error> {
-        let (process, warnings) = ProcessPlan::new(spec, process, Vec::new(), terminal, true, seccomp_cache)?;
+        let joins = differing(init_pid)?;
+        let entering = Entering { joining: true, user_namespace: joins & libc::CLONE_NEWUSER != 0 };
+        let cpus = super::policy::initial_cpus(process)?;
+        let (mut process, warnings) = ProcessPlan::new(spec, process, Vec::new(), terminal, entering, seccomp_cache)?;
+        let privileged = if entering.user_namespace { Privileged::take(&mut process) } else { Privileged::default() };
         let proc = fs::open(c"/proc", libc::O_PATH | libc::O_DIRECTORY)?;
-        Ok((Template { process, joins: differing(init_pid)?, proc }, warnings))
+        Ok((Template { process, joins, privileged, cpus, proc }, warnings))
     }
 
     /// The next command.
@@ -102,10 +133,13 @@ impl Template {
         let owned = stdio.iter().map(|fd| fd.try_clone_to_owned().call(|| "fcntl(F_DUPFD_CLOEXEC)".into()));
         self.process.set_stdio(owned.collect::<Result<Vec<_>, _>>()?);
         let (report, write_end) = birth::pipe()?;
+        self.process.report = write_end.as_raw_fd();
         let plan = Plan {
             init: init.as_raw_fd(),
             joins: self.joins & !libc::CLONE_NEWPID,
             process: &self.process,
+            privileged: &self.privileged,
+            cpus: self.cpus.as_deref(),
             proc: self.proc.as_raw_fd(),
             report: write_end.as_raw_fd(),
         };
@@ -153,20 +187,30 @@ struct Plan<'a> {
     init: raw::Fd,
     joins: i32,
     process: &'a ProcessPlan,
+    privileged: &'a Privileged,
+    cpus: Option<&'a [u64]>,
     proc: raw::Fd,
     report: raw::Fd,
 }
 
 /// Which of the container's namespaces are to be joined: all, for joining one's own changes nothing; but for the mount namespace,
-/// whose join is a change of the root as well.
+/// whose join is a change of the root as well, and the user and time namespaces, which need not be there.
 pub(super) fn differing(pid: i32) -> Result<i32, Error> {
     use std::os::unix::fs::MetadataExt;
-    let inode = |pid: &str| {
-        let path = format!("/proc/{pid}/ns/mnt");
+    let inode = |pid: &str, kind: &str| {
+        let path = format!("/proc/{pid}/ns/{kind}");
         std::fs::metadata(&path).map(|m| (m.dev(), m.ino())).call(|| path)
     };
-    let same = inode(&pid.to_string())? == inode("self")?;
-    Ok(if same { KINDS & !libc::CLONE_NEWNS } else { KINDS })
+    let mut flags = KINDS;
+    for (kind, flag) in [("mnt", libc::CLONE_NEWNS), ("user", libc::CLONE_NEWUSER), ("time", CLONE_NEWTIME)] {
+        let same = match inode("self", kind) {
+            // A kernel without that kind.
+            Err(e) if e.errno == crate::sys::Errno::ENOENT => true,
+            own => own? == inode(&pid.to_string(), kind)?,
+        };
+        flags &= if same { !flag } else { !0 };
+    }
+    Ok(flags)
 }
 
 /// A pty of the container's own devpts: (slave, master). `init`: its first process, by number and by pidfd.
@@ -178,6 +222,9 @@ pub fn terminal(init: (i32, BorrowedFd), uid: u32, size: Option<tty::Size>) -> R
         return Err(Error::invalid("process.terminal", "the container has no devpts at /dev/pts"));
     }
     let (master, slave) = tty::open_pty(devpts.as_fd())?;
+    let same = std::fs::read_link("/proc/self/ns/user").ok() == std::fs::read_link(format!("/proc/{}/ns/user", init.0)).ok();
+    let maps = if same { None } else { Some(Maps::read(init.0)?) };
+    let uid = outside_uid(uid, maps.as_ref())?;
     raw::fchown(slave.as_raw_fd(), uid, u32::MAX).call(|| "fchown(pty)".into())?;
     if let Some(size) = size {
         tty::set_size(master.as_fd(), size)?;
@@ -210,10 +257,14 @@ fn enter(plan: &Plan) -> Result<init::Never, Fail> {
     // Until exec nothing inside may look into this process: its /proc/PID is root's, and tracing needs the host's CAP_SYS_PTRACE
     // (CVE-2016-9962).
     raw::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0).map(drop).at(Step::CloseRange, 1)?;
+    if let Some(mask) = plan.cpus {
+        policy::sched_setaffinity(mask).at(Step::Policy, 3)?;
+    }
     raw::reset_signals();
     raw::setsid().at(Step::Session, 0)?;
     // Before the joins, while the path leads to this process: whoever starts it may be far better protected than the container.
     plan.process.identity.apply_oom_score_adj(plan.proc).of(crate::identity::Step::OomScoreAdj)?;
+    plan.privileged.apply()?;
     raw::setns(plan.init, plan.joins).at(Step::Join, 0)?;
     init::stdio(plan.process)?;
     init::confine(plan.process, || Ok(()))

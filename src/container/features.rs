@@ -37,7 +37,7 @@ pub fn features() -> Value {
             "selinux": {"enabled": has("process.selinuxLabel")},
             "intelRdt": {"enabled": has("linux.intelRdt")},
             "memoryPolicy": {"modes": policy::MODES.map(|(mode, _)| json!(mode)), "flags": policy::MEMORY_FLAGS.map(|(flag, _)| json!(flag))},
-            "mountExtensions": {"idmap": {"enabled": false}},
+            "mountExtensions": {"idmap": {"enabled": true}},
             "netDevices": {"enabled": has("linux.netDevices")},
         },
         "annotations": {"io.github.seccomp.libseccomp.version": seccomp::library_version()},

@@ -114,7 +114,11 @@ fn output() -> Result<std::fs::File, Error> {
 /// The process of a hook in the container: who the command will be, with the hook's words.
 fn confined(hook: &Hook, spec: &Spec) -> Process {
     let mut process = spec.process().clone().unwrap_or_default();
-    process.set_args(Some(words(hook))).set_env(Some(hook.env().clone().unwrap_or_default()));
+    process.set_args(Some(words(hook)));
+    // Without an environment of its own it has the command's.
+    if let Some(env) = hook.env() {
+        process.set_env(Some(env.clone()));
+    }
     process.set_terminal(Some(false)).set_cwd("/".into());
     process
 }
@@ -203,6 +207,10 @@ fn enter(plan: &Plan) -> Result<init::Never, Fail> {
     if let Some((pidfd, flags, root)) = &plan.inside {
         let flags = flags & !libc::CLONE_NEWPID;
         raw::setns(*pidfd, flags).at(Step::Join, 0)?;
+        if flags & libc::CLONE_NEWUSER != 0 {
+            // The namespace's root, where it has one: else the program would start without capabilities there.
+            let _ = raw::setresgid(0).and_then(|()| raw::setresuid(0));
+        }
         raw::fchdir(root.as_raw_fd()).at(Step::Join, 1)?;
         raw::chroot(c".").at(Step::Join, 2)?;
     }

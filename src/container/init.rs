@@ -5,7 +5,7 @@
 //!
 //! | the parent reads | meaning |
 //! |---|---|
-//! | `Paused(where)` | it waits for a byte on its pipe, where the plan has one: hooks run now |
+//! | `Paused(where)` | it waits for a byte on its pipe, where the plan has one: hooks run now, or the listener is passed on |
 //! | `Failed{step, item, errno}` | that step failed; the child has exited |
 //! | `Ready` | all but exec is done; it waits at the gate |
 //! | end of file | exec succeeded (or, before any report, the child was killed) |
@@ -27,7 +27,13 @@ const EXIT_FAILED: i32 = 127;
 pub enum Report {
     Ready,
     Paused(Pause),
-    Failed { step: u8, item: u16, errno: i32 },
+    /// From the intermediate of a staged birth: the child's number.
+    Born(i32),
+    Failed {
+        step: u8,
+        item: u16,
+        errno: i32,
+    },
 }
 
 impl Report {
@@ -39,6 +45,15 @@ impl Report {
             Report::Ready => {}
             Report::Paused(Pause::Namespaces) => b[0] = 2,
             Report::Paused(Pause::Mounts) => b[0] = 3,
+            Report::Paused(Pause::Outside) => b[0] = 4,
+            Report::Born(pid) => {
+                b[0] = 5;
+                b[4..8].copy_from_slice(&pid.to_le_bytes());
+            }
+            Report::Paused(Pause::Listener(fd)) => {
+                b[0] = 6;
+                b[4..8].copy_from_slice(&fd.to_le_bytes());
+            }
             Report::Failed { step, item, errno } => {
                 b[0] = 1;
                 b[1] = step;
@@ -50,15 +65,15 @@ impl Report {
     }
 
     pub fn decode(b: [u8; Self::SIZE]) -> Report {
+        let number = i32::from_le_bytes([b[4], b[5], b[6], b[7]]);
         match b[0] {
             0 => Report::Ready,
             2 => Report::Paused(Pause::Namespaces),
             3 => Report::Paused(Pause::Mounts),
-            _ => Report::Failed {
-                step: b[1],
-                item: u16::from_le_bytes([b[2], b[3]]),
-                errno: i32::from_le_bytes([b[4], b[5], b[6], b[7]]),
-            },
+            4 => Report::Paused(Pause::Outside),
+            5 => Report::Born(number),
+            6 => Report::Paused(Pause::Listener(number)),
+            _ => Report::Failed { step: b[1], item: u16::from_le_bytes([b[2], b[3]]), errno: number },
         }
     }
 }
@@ -88,15 +103,19 @@ impl Of for Result<(), identity::Failure> {
 
 /// clone3's entry.
 pub extern "C" fn entry(plan: &Plan) -> i32 {
-    finish(plan.report, birth(plan))
+    finish(plan.process.report, birth(plan))
 }
 
 /// A child's end when it did not come to its exec: the report, and the code to exit with.
 pub(super) fn finish(report: Fd, result: Result<Never, Fail>) -> i32 {
-    let (step, item, errno) = match result {
+    match result {
         Ok(never) => match never {},
-        Err(fail) => fail,
-    };
+        Err(failure) => fail(report, failure),
+    }
+}
+
+/// The same, with the failure alone.
+pub(super) fn fail(report: Fd, (step, item, errno): Fail) -> i32 {
     let failed = Report::Failed { step: step.number(), item, errno: errno.0 };
     let _ = raw::write(report, &failed.encode());
     EXIT_FAILED
@@ -115,8 +134,11 @@ fn birth(plan: &Plan) -> Result<Never, Fail> {
         let _ = raw::join_session_keyring(name);
     }
 
-    for (i, join) in plan.joins.iter().enumerate() {
-        raw::setns(join.fd.as_raw_fd(), join.flags).at(Step::Join, i)?;
+    // An intermediate has been there before.
+    if plan.staged.is_none() {
+        for (i, join) in plan.joins.iter().enumerate() {
+            raw::setns(join.fd.as_raw_fd(), join.flags).at(Step::Join, i)?;
+        }
     }
     // After the joins: a copy is made of the mount namespace just joined, and a cgroup namespace is rooted at the cgroup of now.
     if plan.unshare != 0 {
@@ -154,26 +176,26 @@ fn birth(plan: &Plan) -> Result<Never, Fail> {
     confine(&plan.process, || {
         let Some(gate) = &plan.gate else { return Ok(()) };
         // Said before the wait: `create` is told here that the command is there and may be run.
-        raw::write(plan.report, &Report::Ready.encode()).at(Step::Gate, 0)?;
-        let mut byte = [0u8; 1];
-        match raw::read(gate.as_raw_fd(), &mut byte) {
-            Ok(1) => Ok(()),
-            Ok(_) => Err((Step::Gate, 0, Errno::EPIPE)),
-            Err(e) => Err((Step::Gate, 0, e)),
-        }
+        raw::write(plan.process.report, &Report::Ready.encode()).at(Step::Gate, 0)?;
+        await_byte(gate.as_raw_fd(), Step::Gate)
     })
+}
+
+/// The end of the file is the end of whoever was to write.
+pub(super) fn await_byte(from: Fd, step: Step) -> Result<(), Fail> {
+    let mut byte = [0u8; 1];
+    match raw::read(from, &mut byte) {
+        Ok(1) => Ok(()),
+        Ok(_) => Err((step, 0, Errno::EPIPE)),
+        Err(e) => Err((step, 0, e)),
+    }
 }
 
 /// Tells the parent, and waits until it lets the birth go on; its end, or that of its patience, is the birth's.
 fn pause(plan: &Plan, at: Pause) -> Result<(), Fail> {
     let Some(pipe) = &plan.pauses else { return Ok(()) };
-    raw::write(plan.report, &Report::Paused(at).encode()).at(Step::Hook, 0)?;
-    let mut byte = [0u8; 1];
-    match raw::read(pipe.read.as_raw_fd(), &mut byte) {
-        Ok(1) => Ok(()),
-        Ok(_) => Err((Step::Hook, 0, Errno::EPIPE)),
-        Err(e) => Err((Step::Hook, 0, e)),
-    }
+    raw::write(plan.process.report, &Report::Paused(at).encode()).at(Step::Hook, 0)?;
+    await_byte(pipe.read.as_raw_fd(), Step::Hook)
 }
 
 /// Every fd from 3, or above those that the caller passes on, is marked close-on-exec.
@@ -209,6 +231,11 @@ pub(super) fn stdio(process: &ProcessPlan) -> Result<(), Fail> {
     for (to, from) in process.stdio.iter().enumerate() {
         if *from != to as Fd {
             raw::dup3(*from, to as Fd, 0).at(Step::Stdio, to)?;
+        }
+        // So that its user may open /dev/stdout: a pipe is nobody else's. Where it may not be given away, it may still be written to.
+        let uid = process.identity.uid;
+        if uid != 0 && raw::fstat(to as Fd).is_ok_and(|st| st.st_mode & libc::S_IFMT == libc::S_IFIFO && st.st_uid != uid) {
+            let _ = raw::fchown(to as Fd, uid, u32::MAX);
         }
     }
     if process.terminal {
@@ -248,10 +275,14 @@ pub(super) fn confine(process: &ProcessPlan, gate: impl FnOnce() -> Result<(), F
     identity.apply_umask();
     identity.set_no_new_privs().of(identity::Step::NoNewPrivs)?;
     executable(process)?;
-    gate()?;
     // What was opened since the first time, this time right before the filter that might forbid it.
     close_on_exec(process).at(Step::CloseRange, 1)?;
-    if identity.no_new_privs {
+    // A filter with a listener is loaded while there is a parent that passes it on; then the gate is one of the filter's calls.
+    if identity.no_new_privs && process.listener.is_some() {
+        load_seccomp(process)?;
+    }
+    gate()?;
+    if identity.no_new_privs && process.listener.is_none() {
         load_seccomp(process)?;
     }
     let _ = raw::sigmask(0);
@@ -260,7 +291,14 @@ pub(super) fn confine(process: &ProcessPlan, gate: impl FnOnce() -> Result<(), F
 
 fn load_seccomp(process: &ProcessPlan) -> Result<(), Fail> {
     let Some(program) = &process.seccomp else { return Ok(()) };
-    raw::seccomp_set_filter(program.flags, &program.filter).map(drop).at(Step::Seccomp, 0)
+    let fd = raw::seccomp_set_filter(program.flags, &program.filter).at(Step::Seccomp, 0)?;
+    let Some(go) = process.listener else { return Ok(()) };
+    // From here on each call may be one that waits for whoever listens; writing is not (the plan has seen to that).
+    raw::write(process.report, &Report::Paused(Pause::Listener(fd as Fd)).encode()).at(Step::Seccomp, 1)?;
+    await_byte(go, Step::Seccomp)?;
+    // Only the listener's own copy counts: when it closes that, calls fail instead of waiting.
+    raw::close(fd as Fd);
+    Ok(())
 }
 
 /// Whether a command is there at all, said before the gate: after it nobody may be listening.

@@ -18,6 +18,8 @@ pub mod namespaces;
 pub mod plan;
 pub mod policy;
 pub mod runtime;
+mod space;
+pub mod staged;
 pub mod step;
 pub mod sysctl;
 pub mod validate;

@@ -1,16 +1,19 @@
 //! The flat plan of a birth: what the parent compiles from config.json and the child executes.
 
-use super::namespaces::Namespaces;
 use super::policy::Policy;
+use super::space::{Space, owned};
+use super::staged::Staged;
 use super::sysctl::{self, Sysctl};
 use super::{Error, validate};
 use crate::identity::Identity;
-use crate::rootfs::plan::{Base, Root, Source};
+use crate::identity::caps::Held;
+use crate::rootfs::plan::{Root, Source};
 use crate::seccomp;
 use crate::sys::clone::Memory;
 use crate::sys::errno::Call;
 use crate::sys::raw::{Fd, Vector};
 use crate::sys::tty::{self, Size};
+use crate::sys::userns::{self, Maps};
 use crate::{rootfs, sys};
 use oci_spec::runtime::{Process, Spec};
 use std::ffi::{CString, OsStr};
@@ -52,6 +55,8 @@ pub struct Extra {
     pub pause_namespaces: bool,
     /// It stops with all mounts in place, before it enters the root.
     pub pause_mounts: bool,
+    /// Its parent passes on the listener of a seccomp filter that notifies.
+    pub serves_listener: bool,
 }
 
 /// Where a birth that is asked to stops, and its parent acts.
@@ -59,6 +64,10 @@ pub struct Extra {
 pub enum Pause {
     Namespaces,
     Mounts,
+    /// Of an intermediate: see [`super::staged`].
+    Outside,
+    /// The seccomp filter is loaded; its listener is this fd of the child's.
+    Listener(Fd),
 }
 
 /// The pipe on which a stopped birth is told to go on.
@@ -69,6 +78,22 @@ pub struct PausePipe {
     pub write: OwnedFd,
     pub at_namespaces: bool,
     pub at_mounts: bool,
+}
+
+impl PausePipe {
+    /// None where nothing is to be waited for.
+    pub fn new(at_namespaces: bool, at_mounts: bool, listens: bool) -> Result<Option<PausePipe>, Error> {
+        if !(at_namespaces || at_mounts || listens) {
+            return Ok(None);
+        }
+        let (read, write) = sys::event::pipe()?;
+        Ok(Some(PausePipe { read, write, at_namespaces, at_mounts }))
+    }
+
+    /// Lets the child go on.
+    pub fn go_on(&self) -> Result<(), Error> {
+        sys::raw::write(self.write.as_raw_fd(), b"0").map(drop).call(|| "write(pause)".into()).map_err(Error::Sys)
+    }
 }
 
 /// A pod's pause process, which holds its namespaces.
@@ -126,6 +151,10 @@ pub struct ProcessPlan {
     pub policy: Option<Box<Policy>>,
     /// Fds 3 to this many above stay open over exec.
     pub preserve_fds: u32,
+    /// The write end of the child's report.
+    pub report: Fd,
+    /// With a filter that notifies: where the child reads that its listener has been passed on.
+    pub listener: Option<Fd>,
 }
 
 #[derive(Debug)]
@@ -154,8 +183,8 @@ pub struct Plan {
     pub gate: Option<OwnedFd>,
     /// None for a birth that goes through.
     pub pauses: Option<PausePipe>,
-    /// The write end of the child's report.
-    pub report: Fd,
+    /// For a user or time namespace of the container's own.
+    pub staged: Option<Box<Staged>>,
     pub warnings: Vec<String>,
 }
 
@@ -172,29 +201,31 @@ impl Plan {
             return Err(Error::invalid("hooks", "are not supported in pods yet"));
         }
         let ns = Space::new(birth)?;
-        let (at_namespaces, at_mounts) = (birth.extra.pause_namespaces, birth.extra.pause_mounts);
-        let pauses = match at_namespaces || at_mounts {
-            true => {
-                let (read, write) = sys::event::pipe()?;
-                Some(PausePipe { read, write, at_namespaces, at_mounts })
-            }
-            false => None,
-        };
-        let mut rootfs = rootfs::Plan::new(spec, birth.bundle, &birth.root, ns.base, birth.mounts)?;
+        let mut rootfs = rootfs::Plan::new(spec, birth.bundle, &birth.root, ns.base, birth.mounts, ns.maps.as_ref())?;
         warnings.append(&mut rootfs.warnings);
         let (slave, console) = match &birth.stdio {
             Stdio::Terminal(size) => {
-                let (slave, master) = terminal(&mut rootfs, size.or_else(|| console_size(process)), process.user().uid())?;
+                let (slave, master) =
+                    terminal(&mut rootfs, size.or_else(|| console_size(process)), process.user().uid(), ns.maps.as_ref())?;
                 (Some(slave), Some(master))
             }
             _ => (None, None),
         };
         rootfs.console = slave.is_some();
-        rootfs.pivot = rootfs.pivot && !birth.extra.no_pivot;
+        // A mount namespace of others stays as it is below the root.
+        rootfs.pivot = rootfs.pivot && ns.own_mounts && !birth.extra.no_pivot;
         let stdio = stdio(&birth.stdio, slave.as_ref())?;
-        let (mut process, more) = ProcessPlan::new(spec, process, stdio, slave.is_some(), false, birth.seccomp_cache)?;
+        let entering = Entering { joining: false, user_namespace: ns.maps.is_some() };
+        let (mut process, more) = ProcessPlan::new(spec, process, stdio, slave.is_some(), entering, birth.seccomp_cache)?;
         process.preserve_fds = birth.extra.preserve_fds;
         warnings.extend(more);
+        let listens = process.listens();
+        if listens && !birth.extra.serves_listener {
+            return Err(Error::invalid("linux.seccomp.listenerPath", "is not supported in pods yet"));
+        }
+        let staged = ns.staged(&mut process);
+        let pauses = PausePipe::new(birth.extra.pause_namespaces, birth.extra.pause_mounts, listens)?;
+        process.listener = pauses.as_ref().filter(|_| listens).map(|p| p.read.as_raw_fd());
         let mut sysctls = Vec::new();
         let mut pairs: Vec<_> = spec.linux().iter().flat_map(|l| l.sysctl().iter().flatten()).collect();
         pairs.sort();
@@ -206,8 +237,8 @@ impl Plan {
         Ok(Plan {
             id: birth.id.to_string(),
             memory: match (&birth.gate, ns.alone) {
-                // A parent that waits in clone cannot act meanwhile.
-                _ if pauses.is_some() => Memory::Copied,
+                // A parent that waits in clone cannot act meanwhile; an intermediate copies its memory.
+                _ if pauses.is_some() || staged.is_some() => Memory::Copied,
                 (Some(g), true) if g.parent_leaves => Memory::Shared,
                 (None, true) => Memory::Borrowed,
                 _ => Memory::Copied,
@@ -217,6 +248,7 @@ impl Plan {
             joins: ns.joins,
             pid_join: ns.pid_join,
             cgroup: owned(birth.cgroup)?,
+            staged,
             loopback: birth.join.is_none() && ns.clone_new & libc::CLONE_NEWNET != 0,
             hostname: text(spec.hostname()),
             domainname: text(spec.domainname()),
@@ -231,60 +263,8 @@ impl Plan {
             console,
             gate: birth.gate.as_ref().map(|g| owned(g.fd)).transpose()?,
             pauses,
-            report: -1,
             warnings,
         })
-    }
-}
-
-/// The namespaces of a birth, sorted by who makes or joins them.
-struct Space {
-    base: Base,
-    clone_new: i32,
-    unshare: i32,
-    joins: Vec<JoinFd>,
-    pid_join: Option<OwnedFd>,
-    /// Those that are not the host's.
-    owned: i32,
-    /// Nobody else is in its PID namespace.
-    alone: bool,
-}
-
-impl Space {
-    fn new(birth: &Birth) -> Result<Space, Error> {
-        match &birth.join {
-            Some(join) => Space::of_pod(birth.spec, join),
-            None => Space::of_spec(birth.spec),
-        }
-    }
-
-    /// One setns on pause's pidfd joins its namespaces and its pruned mount tree, of which the child takes a copy.
-    fn of_pod(spec: &Spec, join: &Join) -> Result<Space, Error> {
-        // Checked, not used: the pod's namespaces stand in for those that the bundle asks for.
-        Namespaces::parse(spec)?;
-        let alone = !join.shared_pid && !join.host_pid;
-        let flags = join.flags | libc::CLONE_NEWNS;
-        Ok(Space {
-            base: Base::Pod,
-            clone_new: if alone { libc::CLONE_NEWPID } else { 0 },
-            unshare: libc::CLONE_NEWNS | libc::CLONE_NEWCGROUP,
-            joins: vec![JoinFd { fd: owned(join.pause)?, flags, words: "the pod's namespaces".into() }],
-            pid_join: if join.shared_pid { Some(owned(join.pause)?) } else { None },
-            owned: join.flags,
-            alone,
-        })
-    }
-
-    fn of_spec(spec: &Spec) -> Result<Space, Error> {
-        let ns = Namespaces::parse(spec)?;
-        let owned = [libc::CLONE_NEWIPC, libc::CLONE_NEWNET, libc::CLONE_NEWUTS].into_iter().filter(|f| ns.has(*f)).sum();
-        let alone = ns.new & libc::CLONE_NEWPID != 0;
-        let (mut joins, mut pid_join) = (Vec::new(), None);
-        for join in ns.joins {
-            if join.flags == libc::CLONE_NEWPID { pid_join = Some(join.fd) } else { joins.push(join) }
-        }
-        let unshare = ns.new & libc::CLONE_NEWCGROUP;
-        Ok(Space { base: Base::Host, clone_new: ns.new & !unshare, unshare, joins, pid_join, owned, alone })
     }
 }
 
@@ -296,15 +276,16 @@ pub(super) fn console_size(process: &Process) -> Option<Size> {
 }
 
 /// The container's devpts is made here, by the parent, so that the master never has to be sent back: the child mounts it.
-fn terminal(rootfs: &mut rootfs::Plan, size: Option<Size>, uid: u32) -> Result<(OwnedFd, OwnedFd), Error> {
+fn terminal(rootfs: &mut rootfs::Plan, size: Option<Size>, uid: u32, maps: Option<&Maps>) -> Result<(OwnedFd, OwnedFd), Error> {
     let devpts =
         rootfs.mounts.iter_mut().find(|m| matches!(&m.source, Source::New { fstype, .. } if fstype.as_c_str() == c"devpts"));
     let Some(op) = devpts else {
         return Err(Error::invalid("process.terminal", "is true, but mounts has no devpts (want one at /dev/pts)"));
     };
     if let Source::New { fstype, options, attrs } = &op.source {
-        let mount = sys::mount::new_fs(fstype, options, *attrs)?;
+        let mount = sys::mount::new_fs(fstype, &rootfs::plan::outside(options, maps, &op.words)?, *attrs)?;
         let (master, slave) = tty::open_pty(mount.as_fd())?;
+        let uid = outside_uid(uid, maps)?;
         sys::raw::fchown(slave.as_raw_fd(), uid, u32::MAX).call(|| format!("fchown(pty, {uid})"))?;
         if let Some(size) = size {
             tty::set_size(master.as_fd(), size)?;
@@ -313,6 +294,13 @@ fn terminal(rootfs: &mut rootfs::Plan, size: Option<Size>, uid: u32) -> Result<(
         return Ok((slave, master));
     }
     Err(Error::invalid("process.terminal", "the devpts is no new one"))
+}
+
+/// The host's number of a uid of the container's.
+pub(super) fn outside_uid(uid: u32, maps: Option<&Maps>) -> Result<u32, Error> {
+    let Some(maps) = maps else { return Ok(uid) };
+    userns::outside(&maps.uids, uid)
+        .ok_or_else(|| Error::invalid("process.user.uid", format!("{uid} is not in linux.uidMappings")))
 }
 
 /// Duplicates to numbers of 3 and above, so that placing one at 0, 1, 2 never covers another.
@@ -325,10 +313,6 @@ fn stdio(stdio: &Stdio, slave: Option<&OwnedFd>) -> Result<Vec<OwnedFd>, Error> 
     fds.into_iter().map(owned).collect()
 }
 
-fn owned(fd: BorrowedFd) -> Result<OwnedFd, Error> {
-    Ok(fd.try_clone_to_owned().call(|| "fcntl(F_DUPFD_CLOEXEC)".into())?)
-}
-
 pub(super) fn c_string(field: &str, text: impl Into<Vec<u8>>) -> Result<CString, Error> {
     CString::new(text).map_err(|_| Error::invalid(field, "holds a NUL byte"))
 }
@@ -336,27 +320,36 @@ pub(super) fn c_string(field: &str, text: impl Into<Vec<u8>>) -> Result<CString,
 /// What execvp(3) searches when the environment has no PATH.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+/// How a process comes into its container.
+#[derive(Debug, Clone, Copy)]
+pub struct Entering {
+    /// An exec, not a birth.
+    pub joining: bool,
+    /// It gets all capabilities of a user namespace, whatever podrt itself has.
+    pub user_namespace: bool,
+}
+
 impl ProcessPlan {
-    /// `stdio` empty: podrt's own 0, 1, 2. `joining`: an exec, not a birth.
+    /// `stdio` empty: podrt's own 0, 1, 2.
     pub fn new(
         spec: &Spec,
         process: &Process,
         stdio: Vec<OwnedFd>,
         terminal: bool,
-        joining: bool,
+        entering: Entering,
         seccomp_cache: Option<&Path>,
     ) -> Result<(ProcessPlan, Vec<String>), Error> {
         validate::process(process)?;
-        let (mut identity, mut warnings) = Identity::plan(process)?;
+        let (mut identity, mut warnings) = match entering.user_namespace {
+            true => Identity::plan_with(process, Held::in_user_namespace())?,
+            false => Identity::plan(process)?,
+        };
         clamp_oom(&mut identity, &mut warnings);
         let profile = spec.linux().as_ref().and_then(|l| l.seccomp().as_ref());
         let seccomp = profile.map(|profile| seccomp::load(profile, seccomp_cache)).transpose()?;
         warnings.extend(seccomp.iter().flat_map(|program| program.warnings.iter().cloned()));
-        if seccomp.as_ref().is_some_and(|program| program.listener.is_some()) {
-            return Err(Error::invalid("linux.seccomp.listenerPath", "not supported yet by this version of podrt"));
-        }
         let args = process.args().as_deref().unwrap_or_default();
-        let env = process.env().as_deref().unwrap_or_default();
+        let env = &last_of_each(process.env().as_deref().unwrap_or_default());
         let vector = |field: &str, list: &[String]| -> Result<Vector, Error> {
             let strings = list.iter().enumerate().map(|(i, s)| c_string(&format!("{field}[{i}]"), s.as_bytes()));
             Ok(Vector::new(strings.collect::<Result<_, _>>()?))
@@ -374,8 +367,10 @@ impl ProcessPlan {
             stdio: numbers(&stdio),
             stdio_owned: stdio,
             terminal,
-            policy: Policy::plan(spec, process, joining)?,
+            policy: Policy::plan(spec, process, entering.joining)?,
             preserve_fds: 0,
+            report: -1,
+            listener: None,
         };
         Ok((plan, warnings))
     }
@@ -397,6 +392,20 @@ impl ProcessPlan {
         self.stdio = numbers(&stdio);
         self.stdio_owned = stdio;
     }
+
+    /// Its seccomp filter has a listener.
+    pub fn listens(&self) -> bool {
+        self.seccomp.as_ref().is_some_and(|program| program.listener.is_some())
+    }
+}
+
+/// Of a name that stands twice the last counts, and is alone: programs differ in which they take.
+fn last_of_each(env: &[String]) -> Vec<String> {
+    let name = |e: &str| e.split_once('=').map_or(e.to_string(), |(name, _)| name.to_string());
+    let mut seen = std::collections::HashSet::new();
+    let mut out: Vec<String> = env.iter().rev().filter(|e| seen.insert(name(e))).cloned().collect();
+    out.reverse();
+    out
 }
 
 fn numbers(stdio: &[OwnedFd]) -> [Fd; 3] {

@@ -30,6 +30,9 @@ pub const MEMORY_FLAGS: [(MemoryPolicyFlagType, u32); 3] = [
     (MemoryPolicyFlagType::MpolFStaticNodes, 1 << 15),
 ];
 
+/// Of sched_setattr(2).
+const RESET_ON_FORK: u64 = 1;
+
 /// What a plan has of these; most have none.
 #[derive(Debug, Default, PartialEq)]
 pub struct Policy {
@@ -62,10 +65,7 @@ impl Policy {
     /// None where nothing of it is asked for. `joining`: an exec, whose CPUs are its own and whose memory policy is not.
     pub fn plan(spec: &Spec, process: &Process, joining: bool) -> Result<Option<Box<Policy>>, Error> {
         let linux = spec.linux().as_ref();
-        let affinity = process.exec_cpu_affinity().as_ref().filter(|_| joining).and_then(|a| {
-            // The final list counts: nothing of podrt runs on a CPU of the container for longer than the exec itself takes.
-            a.cpu_affinity_final().as_ref().or(a.initial().as_ref())
-        });
+        let affinity = process.exec_cpu_affinity().as_ref().filter(|_| joining).and_then(|a| a.cpu_affinity_final().as_ref());
         let policy = Policy {
             personality: linux.and_then(|l| l.personality().as_ref()).map(personality).transpose()?,
             scheduler: process.scheduler().as_ref().map(scheduler).transpose()?,
@@ -73,11 +73,20 @@ impl Policy {
                 Some(io) => Some(io_priority(io.class(), io.priority())?),
                 None => None,
             },
-            cpus: affinity.map(|list| numbers("process.execCPUAffinity", list)).transpose()?,
+            cpus: affinity.map(|list| numbers("process.execCPUAffinity.final", list)).transpose()?,
             memory: linux.and_then(|l| l.memory_policy().as_ref()).filter(|_| !joining).map(memory).transpose()?,
             label: label(process)?,
         };
         Ok(if policy == Policy::default() { None } else { Some(Box::new(policy)) })
+    }
+
+    /// What needs capabilities outside a user namespace, and lasts over fork(2).
+    pub fn take_privileged(&mut self) -> Option<Box<Policy>> {
+        // A scheduler that is reset on fork stays: the kernel then says that it cannot be had.
+        let lasts = |s: &SchedAttr| s.flags & RESET_ON_FORK == 0;
+        let taken =
+            Policy { scheduler: self.scheduler.take_if(|s| lasts(s)), io_priority: self.io_priority.take(), ..Policy::default() };
+        (taken != Policy::default()).then(|| Box::new(taken))
     }
 
     /// In the child, with all of root's capabilities.
@@ -112,6 +121,12 @@ impl Policy {
     }
 }
 
+/// Where an exec runs from its first moment, before it joins the container (runtime-spec, config.md#linux-process).
+pub fn initial_cpus(process: &Process) -> Result<Option<Vec<u64>>, Error> {
+    let list = process.exec_cpu_affinity().as_ref().and_then(|a| a.initial().as_ref());
+    list.map(|list| numbers("process.execCPUAffinity.initial", list)).transpose()
+}
+
 fn personality(p: &LinuxPersonality) -> Result<u32, Error> {
     if p.flags().as_ref().is_some_and(|f| !f.is_empty()) {
         return Err(Error::invalid("linux.personality.flags", "the runtime-spec has none yet"));
@@ -135,10 +150,10 @@ fn scheduler(s: &Scheduler) -> Result<SchedAttr, Error> {
             return Err(Error::invalid("process.scheduler.policy", "SCHED_ISO is in no kernel"));
         }
     };
-    let mut flags = 0;
+    let mut flags = 0u64;
     for flag in s.flags().iter().flatten() {
         flags |= match flag {
-            LinuxSchedulerFlag::SchedResetOnFork => 0x01,
+            LinuxSchedulerFlag::SchedResetOnFork => RESET_ON_FORK,
             LinuxSchedulerFlag::SchedFlagReclaim => 0x02,
             LinuxSchedulerFlag::SchedFlagDLOverrun => 0x04,
             LinuxSchedulerFlag::SchedFlagKeepPolicy => 0x08,
@@ -277,7 +292,8 @@ mod tests {
         );
         let attr = p.unwrap().unwrap().scheduler.unwrap();
         assert_eq!((attr.size, attr.policy, attr.priority, attr.flags), (56, 1, 5, 1));
-        let p = plan(json!({}), json!({"execCPUAffinity": {"initial": "0", "final": "0-1,64"}}), true).unwrap().unwrap();
+        let affinity = json!({"execCPUAffinity": {"initial": "0", "final": "0-1,64"}});
+        let p = plan(json!({}), affinity, true).unwrap().unwrap();
         assert_eq!(p.cpus, Some(vec![3, 1]));
     }
 

@@ -86,7 +86,10 @@ impl Step {
                 Some(j) => format!("join {}", j.words),
                 None => "join namespaces".into(),
             },
-            Step::Unshare => "make namespaces".into(),
+            Step::Unshare => match item {
+                3 => "become root of the user namespace".into(),
+                _ => "make namespaces".into(),
+            },
             Step::Loopback => "bring lo up".into(),
             Step::Hostname => "set the hostname".into(),
             Step::Domainname => "set the domain name".into(),

@@ -11,10 +11,7 @@ type Given = fn(&Spec) -> bool;
 
 /// Parts of the runtime-spec that a later version of podrt brings: an error names each.
 const REFUSED: &[(&str, Given)] = &[
-    ("linux.uidMappings", |s| linux(s, |l| l.uid_mappings().as_ref().is_some_and(|m| !m.is_empty()))),
-    ("linux.gidMappings", |s| linux(s, |l| l.gid_mappings().as_ref().is_some_and(|m| !m.is_empty()))),
     ("linux.netDevices", |s| linux(s, |l| l.net_devices().as_ref().is_some_and(|m| !m.is_empty()))),
-    ("linux.timeOffsets", |s| linux(s, |l| l.time_offsets().as_ref().is_some_and(|m| !m.is_empty()))),
     ("linux.intelRdt", |s| linux(s, |l| l.intel_rdt().is_some())),
     ("linux.mountLabel", |s| linux(s, |l| text(l.mount_label()))),
 ];

@@ -1,5 +1,7 @@
 //! Resource limits by name.
 
+use crate::sys::raw;
+
 /// One resource limit for prlimit(2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rlimit {
@@ -13,6 +15,12 @@ pub struct Rlimit {
 impl Rlimit {
     pub fn name(&self) -> &'static str {
         NAMES.get(self.resource as usize).copied().unwrap_or("RLIMIT_?")
+    }
+
+    /// This process's limit with the hard one as high as this asks for; None where it is so already.
+    pub fn raised(&self) -> Option<Rlimit> {
+        let (soft, hard) = raw::getrlimit(self.resource).ok()?;
+        (self.hard > hard).then_some(Rlimit { soft, ..*self })
     }
 }
 

@@ -65,6 +65,9 @@ impl Step {
             Step::Propagation => "make the mount tree a slave of the host's".into(),
             Step::Base => "open the base mount namespace's root".into(),
             Step::AttachRoot => "attach the rootfs".into(),
+            Step::MountTarget if plan.mounts.get(n).is_some_and(|m| m.walk.no_symlinks) => {
+                format!("{}: must be mounted on ordinary directory, reached without symlinks", mount())
+            }
             Step::MountTarget => format!("{}: make the mount point", mount()),
             Step::MountSource => format!("{}: make the file system", mount()),
             Step::Mount => mount(),
@@ -306,7 +309,10 @@ fn devices(root: Fd, fresh: Option<Fd>, plan: &Plan) -> Result<(), Fail> {
     };
     raw::umask(0);
     for (i, node) in plan.nodes.iter().enumerate() {
-        in_folder(root, dev, &node.path, |dir, name| mknod(dir, name, node)).at(Step::Device, i)?;
+        match &node.host {
+            Some(fd) => host_node(root, &node.path, fd.as_raw_fd()).at(Step::Device, i)?,
+            None => in_folder(root, dev, &node.path, |dir, name| mknod(dir, name, node)).at(Step::Device, i)?,
+        }
     }
     raw::umask(0o022);
     for (i, (text, path)) in plan.links.iter().enumerate() {
@@ -335,6 +341,12 @@ fn in_folder(root: Fd, dev: Fd, path: &CStr, f: impl FnOnce(Fd, &CStr) -> Res) -
     let folder = CStr::from_bytes_until_nul(&folder).map_err(|_| Errno::EINVAL)?;
     let dir = Close(resolve::open_or_create(root, folder, Kind::Dir, Walk::default())?);
     f(dir.0, name)
+}
+
+/// A mount of the host's node, on a file made for it.
+fn host_node(root: Fd, path: &CStr, node: Fd) -> Res {
+    let target = Close(resolve::open_or_create(root, path, Kind::File, Walk { no_symlinks: true })?);
+    move_onto(node, target.0)
 }
 
 /// A node that is there already must be the same one.

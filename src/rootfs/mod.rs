@@ -6,6 +6,7 @@
 
 pub mod apply;
 mod copy_up;
+pub mod idmap;
 pub mod options;
 pub mod plan;
 pub mod resolve;

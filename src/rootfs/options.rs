@@ -21,8 +21,8 @@ pub struct Options {
     pub data: Vec<(CString, Option<CString>)>,
     /// `tmpcopyup`: the folder's content is copied into the tmpfs.
     pub copy_up: bool,
-    /// `idmap` or `ridmap` was asked for.
-    pub idmap: bool,
+    /// `idmap`, or with true `ridmap`: ids of the mount are mapped (mount_setattr(2) `MOUNT_ATTR_IDMAP`).
+    pub idmap: Option<bool>,
 }
 
 /// Attribute names: what is set, what is cleared. An atime mode clears the whole field first, as mount_setattr(2) wants it.
@@ -55,7 +55,7 @@ const IGNORED: &[&str] = &["defaults", "async", "loud", "nomand", "remount", "no
 
 /// Every option that is not a file system's own.
 pub fn names() -> Vec<String> {
-    let plain = ["bind", "rbind", "tmpcopyup"].into_iter().chain(IGNORED.iter().copied()).map(String::from);
+    let plain = ["bind", "rbind", "tmpcopyup", "idmap", "ridmap"].into_iter().chain(IGNORED.iter().copied()).map(String::from);
     let both = ATTRS.iter().map(|(name, ..)| *name).chain(PROPAGATION.iter().map(|(name, _)| *name));
     plain.chain(both.flat_map(|name| [name.to_string(), format!("r{name}")])).collect()
 }
@@ -84,7 +84,8 @@ impl Options {
                 "bind" => o.bind = true,
                 "rbind" => (o.bind, o.recursive_bind) = (true, true),
                 "tmpcopyup" => o.copy_up = true,
-                "idmap" | "ridmap" => o.idmap = true,
+                "idmap" => o.idmap = Some(o.idmap.unwrap_or(false)),
+                "ridmap" => o.idmap = Some(true),
                 word => {
                     if let Some((_, on, off)) = find(word) {
                         set(&mut o.attr, *on, *off);

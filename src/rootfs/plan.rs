@@ -2,10 +2,11 @@
 
 use super::options::{Options, propagation};
 use super::resolve::{Kind, Walk};
-use super::{Error, copy_up, options};
+use super::{Error, copy_up, idmap, options};
 use crate::sys::errno::{Call, Errno};
 use crate::sys::mount::{self, MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC, MOUNT_ATTR_NOSUID, MOUNT_ATTR_RDONLY, c_path};
 use crate::sys::raw::MountAttr;
+use crate::sys::userns::{self, Maps};
 use oci_spec::runtime::{LinuxDevice, LinuxDeviceType, Mount, Spec};
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, OwnedFd};
@@ -118,9 +119,11 @@ pub struct MountOp {
     pub words: String,
 }
 
-/// A node made with mknodat on the fd of its parent folder.
+/// A node made with mknodat on the fd of its parent folder, or, where that is refused, the host's own.
 #[derive(Debug)]
 pub struct Node {
+    /// A detached mount of the host's node.
+    pub host: Option<OwnedFd>,
     pub path: CString,
     pub mode: u32,
     pub dev: u64,
@@ -166,7 +169,9 @@ const LINKS: &[(&CStr, &CStr)] = &[
 
 impl Plan {
     /// Reads `spec` and opens what it names on the host. Nothing is mounted yet: an error leaves nothing behind.
-    pub fn new(spec: &Spec, bundle: &Path, root: &Root, base: Base, added: &[Added]) -> Result<Plan, Error> {
+    ///
+    /// `maps` are those of a user namespace that the container has.
+    pub fn new(spec: &Spec, bundle: &Path, root: &Root, base: Base, added: &[Added], maps: Option<&Maps>) -> Result<Plan, Error> {
         let linux = spec.linux().as_ref();
         let mut warnings = Vec::new();
         let declared = linux.and_then(|l| l.rootfs_propagation().as_deref()).filter(|p| !p.is_empty());
@@ -184,7 +189,7 @@ impl Plan {
         let covers = |m: &Mount| added.iter().any(|e| clean(&e.destination) == clean(m.destination()));
         let mut places = Vec::new();
         for (i, m) in spec.mounts().iter().flatten().enumerate().filter(|(_, m)| !covers(m)) {
-            mounts.push(mount_op(i, m, bundle, base, keeps_peers, &mut warnings)?);
+            mounts.push(mount_op(i, m, &Around { bundle, base, keeps_peers, maps }, &mut warnings)?);
             places.push(clean(m.destination()));
         }
         for (i, more) in added.iter().enumerate() {
@@ -202,24 +207,19 @@ impl Plan {
             });
         let console = spec.process().as_ref().and_then(|p| p.terminal()).unwrap_or(false);
         let paths = |list: Option<&Vec<String>>, field: &str| -> Result<Vec<CString>, Error> {
-            let each = |(i, p): (usize, &String)| {
-                let field = format!("{field}[{i}]");
-                if !p.starts_with('/') {
-                    return Err(Error::invalid(field, format!("path {p:?} is not absolute")));
-                }
-                relative(Path::new(p), &field)
-            };
+            // One that is not absolute is meant from the root, as other runtimes have it: a restriction is never left out.
+            let each = |(i, p): (usize, &String)| relative(Path::new(p), &format!("{field}[{i}]"));
             list.into_iter().flatten().enumerate().map(each).collect()
         };
         let root = open_root(root, keeps_peers)?;
         for (i, op) in mounts.iter_mut().enumerate().filter(|(_, op)| op.copy_up) {
-            copied_up(root.as_fd(), op).map_err(Error::sys(format!("mounts[{i}]")))?;
+            copied_up(root.as_fd(), op, maps, &format!("mounts[{i}]"))?;
         }
         Ok(Plan {
             root,
             base,
             mounts,
-            nodes: nodes(linux.and_then(|l| l.devices().as_ref()), own_dev)?,
+            nodes: nodes(linux.and_then(|l| l.devices().as_ref()), own_dev, maps.is_some())?,
             links: if own_dev { LINKS.iter().map(|(t, p)| (CString::from(*t), CString::from(*p))).collect() } else { Vec::new() },
             masked: paths(linux.and_then(|l| l.masked_paths().as_ref()), "linux.maskedPaths")?,
             readonly: paths(linux.and_then(|l| l.readonly_paths().as_ref()), "linux.readonlyPaths")?,
@@ -233,17 +233,55 @@ impl Plan {
     }
 }
 
-fn copied_up(root: std::os::fd::BorrowedFd, op: &mut MountOp) -> crate::sys::Result<()> {
+fn copied_up(root: std::os::fd::BorrowedFd, op: &mut MountOp, maps: Option<&Maps>, field: &str) -> Result<(), Error> {
     let Source::New { fstype, options, attrs } = &op.source else { return Ok(()) };
     // Filled first, read-only after.
     let writable: Vec<_> = options.iter().filter(|(key, _)| key.as_c_str() != c"ro").cloned().collect();
-    let tree = mount::new_fs(fstype, &writable, *attrs & !(MOUNT_ATTR_RDONLY as u32))?;
-    copy_up::fill(root, &op.target, tree.as_fd())?;
-    if *attrs & MOUNT_ATTR_RDONLY as u32 != 0 {
-        mount::set_attr(tree.as_fd(), &MountAttr { attr_set: MOUNT_ATTR_RDONLY, ..MountAttr::default() }, false)?;
-    }
-    op.source = Source::Tree(tree);
+    let writable = outside(&writable, maps, field)?;
+    let fill = || {
+        let tree = mount::new_fs(fstype, &writable, *attrs & !(MOUNT_ATTR_RDONLY as u32))?;
+        copy_up::fill(root, &op.target, tree.as_fd())?;
+        if *attrs & MOUNT_ATTR_RDONLY as u32 != 0 {
+            mount::set_attr(tree.as_fd(), &MountAttr { attr_set: MOUNT_ATTR_RDONLY, ..MountAttr::default() }, false)?;
+        }
+        Ok(tree)
+    };
+    op.source = Source::Tree(fill().map_err(Error::sys(field))?);
     Ok(())
+}
+
+/// A file system's options as this process gives them for a container with a user namespace: `uid=` and `gid=` are of the
+/// container's, and without them its root's.
+pub fn outside(
+    options: &[(CString, Option<CString>)],
+    maps: Option<&Maps>,
+    field: &str,
+) -> Result<Vec<(CString, Option<CString>)>, Error> {
+    let mut out = options.to_vec();
+    let Some(maps) = maps else { return Ok(out) };
+    for (name, map) in [(c"uid", &maps.uids), (c"gid", &maps.gids)] {
+        let given = out.iter().position(|(key, _)| key.as_c_str() == name);
+        let text = given.and_then(|i| out[i].1.as_ref()).and_then(|v| v.to_str().ok()).unwrap_or("0");
+        let id = text.parse().ok().and_then(|id| userns::outside(map, id));
+        let Some(id) = id else {
+            let name = name.to_string_lossy();
+            return Err(Error::invalid(field, format!("{name}={text}: is not in the user namespace's map")));
+        };
+        let option = (name.into(), CString::new(id.to_string()).ok());
+        match given {
+            Some(i) => out[i] = option,
+            None => out.push(option),
+        }
+    }
+    Ok(out)
+}
+
+/// What the mounts of one container have in common.
+struct Around<'a> {
+    bundle: &'a Path,
+    base: Base,
+    keeps_peers: bool,
+    maps: Option<&'a Maps>,
 }
 
 /// A path without `.`, `..` and doubled slashes, absolute: what the words say, not what links make of it.
@@ -348,14 +386,7 @@ const PROC_ALLOWED: &[&str] = &[
     "/proc/sys/crypto/fips_enabled",
 ];
 
-fn mount_op(
-    i: usize,
-    m: &Mount,
-    bundle: &Path,
-    base: Base,
-    keeps_peers: bool,
-    warnings: &mut Vec<String>,
-) -> Result<MountOp, Error> {
+fn mount_op(i: usize, m: &Mount, around: &Around, warnings: &mut Vec<String>) -> Result<MountOp, Error> {
     let field = format!("mounts[{i}]");
     let destination = m.destination();
     if destination.as_os_str().is_empty() {
@@ -370,9 +401,7 @@ fn mount_op(
     }
     let parsed = Options::parse(m.options().as_deref().unwrap_or_default())
         .map_err(|problem| Error::invalid(format!("{field}.{}", problem.split(':').next().unwrap_or("options")), problem))?;
-    if parsed.idmap || m.uid_mappings().is_some() || m.gid_mappings().is_some() {
-        return Err(Error::invalid(field, "id-mapped mounts are not supported yet by this version of podrt"));
-    }
+    let maps = id_maps(m, &parsed, around.maps, &field)?;
     let fstype = m.typ().as_deref().unwrap_or(if parsed.bind { "bind" } else { "none" });
     if parsed.copy_up && fstype != "tmpfs" {
         return Err(Error::invalid(format!("{field}.options"), "tmpcopyup is for a tmpfs only"));
@@ -398,12 +427,15 @@ fn mount_op(
         if source.as_os_str().is_empty() {
             return Err(Error::invalid(format!("{field}.source"), "a bind mount has no source"));
         }
-        let source = if source.is_absolute() { source.to_path_buf() } else { bundle.join(source) };
+        let source = if source.is_absolute() { source.to_path_buf() } else { around.bundle.join(source) };
         op.words = format!("{} (bind from {})", at.display(), source.display());
-        (op.source, op.kind) = bind(&source, &parsed, keeps_peers, &field)?;
+        (op.source, op.kind) = bind(&source, &parsed, around.keeps_peers, maps, &field)?;
         return Ok(op);
     }
-    let in_pod = base == Base::Pod;
+    if maps.is_some() {
+        return Err(Error::invalid(field, "id maps are for bind mounts only"));
+    }
+    let in_pod = around.base == Base::Pod;
     let shared = match at.to_str() {
         Some("/dev/shm") if in_pod && fstype == "tmpfs" => Some(SHM),
         Some("/dev/mqueue") if in_pod && fstype == "mqueue" => Some(MQUEUE),
@@ -416,6 +448,10 @@ fn mount_op(
     }
     op.words = format!("{} ({fstype})", at.display());
     op.source = new_fs(fstype, m, &parsed, &field)?;
+    if let (Source::New { options, .. }, Some(_)) = (&op.source, around.maps) {
+        let named: Vec<_> = options.iter().filter(|(k, _)| matches!(k.to_bytes(), b"uid" | b"gid")).cloned().collect();
+        outside(&named, around.maps.filter(|_| !named.is_empty()), &format!("{field}.options"))?;
+    }
     Ok(op)
 }
 
@@ -444,7 +480,7 @@ fn is_procfs(path: &Path) -> bool {
 }
 
 /// A tree of the host, cloned and given its attributes before the child sees it.
-fn bind(source: &Path, options: &Options, keeps_peers: bool, field: &str) -> Result<(Source, Kind), Error> {
+fn bind(source: &Path, options: &Options, keeps_peers: bool, maps: Option<Maps>, field: &str) -> Result<(Source, Kind), Error> {
     let c = c_path(source).map_err(Error::sys(format!("{field}.source")))?;
     let fd = mount::clone_tree(&c, options.recursive_bind).map_err(|e| Error::Source {
         field: field.into(),
@@ -464,7 +500,32 @@ fn bind(source: &Path, options: &Options, keeps_peers: bool, field: &str) -> Res
     if options.recursive_attr != MountAttr::default() {
         set(&options.recursive_attr, true)?;
     }
+    if let Some(maps) = maps {
+        idmap::apply(fd.as_fd(), &maps, options.idmap == Some(true), field)?;
+    }
     Ok((Source::Tree(fd), kind))
+}
+
+/// The maps of an id-mapped mount: its own, or with only the option those of the container's user namespace (runtime-spec,
+/// config.md#posix-platform-mounts).
+fn id_maps(m: &Mount, options: &Options, container: Option<&Maps>, field: &str) -> Result<Option<Maps>, Error> {
+    let list = |list: &'_ Option<Vec<_>>| list.clone().filter(|l: &Vec<_>| !l.is_empty());
+    match (list(m.uid_mappings()), list(m.gid_mappings())) {
+        (None, None) if options.idmap.is_none() => Ok(None),
+        (None, None) => match container {
+            Some(maps) => Ok(Some(maps.clone())),
+            None => Err(Error::invalid(
+                format!("{field}.options"),
+                "idmap without uidMappings and gidMappings takes those of a user namespace, and there is none",
+            )),
+        },
+        (Some(uids), Some(gids)) => Ok(Some(Maps {
+            uids: idmap::ranges(&uids, &format!("{field}.uidMappings"))?,
+            gids: idmap::ranges(&gids, &format!("{field}.gidMappings"))?,
+        })),
+        (Some(_), None) => Err(Error::invalid(format!("{field}.gidMappings"), "is missing beside uidMappings")),
+        (None, Some(_)) => Err(Error::invalid(format!("{field}.uidMappings"), "is missing beside gidMappings")),
+    }
 }
 
 /// A new file system of the container's own.
@@ -499,12 +560,14 @@ fn new_fs(fstype: &str, m: &Mount, options: &options::Options, field: &str) -> R
     Ok(Source::New { fstype: c(name, "type")?, options: params, attrs: attrs as u32 })
 }
 
-fn nodes(devices: Option<&Vec<LinuxDevice>>, own_dev: bool) -> Result<Vec<Node>, Error> {
+/// `hosts`: the kernel lets nobody in a user namespace make device nodes, so the host's are put there.
+fn nodes(devices: Option<&Vec<LinuxDevice>>, own_dev: bool, hosts: bool) -> Result<Vec<Node>, Error> {
     let mut out: Vec<Node> = Vec::new();
     if own_dev {
         for (path, major, minor) in NODES {
             let path = CString::new(*path).map_err(|_| Error::invalid("dev", "holds a NUL byte"))?;
-            out.push(Node { path, mode: libc::S_IFCHR | 0o666, dev: libc::makedev(*major, *minor), uid: 0, gid: 0 });
+            let dev = libc::makedev(*major, *minor);
+            out.push(Node { host: None, path, mode: libc::S_IFCHR | 0o666, dev, uid: 0, gid: 0 });
         }
     }
     for (i, d) in devices.into_iter().flatten().enumerate() {
@@ -525,6 +588,7 @@ fn nodes(devices: Option<&Vec<LinuxDevice>>, own_dev: bool) -> Result<Vec<Node>,
         };
         let dev = if kind == libc::S_IFIFO { 0 } else { libc::makedev(number(d.major(), "major")?, number(d.minor(), "minor")?) };
         let node = Node {
+            host: None,
             path: relative(d.path(), &field)?,
             mode: kind | (d.file_mode().unwrap_or(0o666) & 0o7777),
             dev,
@@ -534,5 +598,24 @@ fn nodes(devices: Option<&Vec<LinuxDevice>>, own_dev: bool) -> Result<Vec<Node>,
         out.retain(|n| n.path != node.path);
         out.push(node);
     }
+    for node in out.iter_mut().filter(|n| hosts && n.mode & libc::S_IFMT != libc::S_IFIFO) {
+        node.host = Some(host_node(node)?);
+    }
     Ok(out)
+}
+
+fn host_node(node: &Node) -> Result<OwnedFd, Error> {
+    use std::os::unix::fs::MetadataExt;
+    let path = format!("/{}", node.path.to_string_lossy());
+    let (major, minor) = (libc::major(node.dev), libc::minor(node.dev));
+    let bad = |why: &str| {
+        Error::invalid("linux.devices", format!("{path}: in a user namespace it has to be the host's {major}:{minor}, {why}"))
+    };
+    let fd =
+        mount::clone_tree(&c_path(&path).map_err(Error::sys("linux.devices"))?, false).map_err(|e| bad(&e.errno.to_string()))?;
+    let file = std::fs::File::from(fd.try_clone().map_err(|e| bad(&e.to_string()))?);
+    match file.metadata() {
+        Ok(m) if m.mode() & libc::S_IFMT == node.mode & libc::S_IFMT && m.rdev() == node.dev => Ok(fd),
+        _ => Err(bad("which the host has not at that path")),
+    }
 }

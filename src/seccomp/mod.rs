@@ -97,9 +97,8 @@ pub fn load(profile: &LinuxSeccomp, cache: Option<&Path>) -> Result<Program, Err
     Ok(Program { filter, flags: rules.flags, listener: rules.listener, warnings })
 }
 
-/// Every action, operator, architecture and flag that a container can have. `SCMP_ACT_NOTIFY` compiles, but nobody serves its
-/// listener yet: the container layer refuses it.
-pub const ACTIONS: [Action; 8] = [
+/// Every action, operator, architecture and flag that a container can have.
+pub const ACTIONS: [Action; 9] = [
     Action::ScmpActKill,
     Action::ScmpActKillThread,
     Action::ScmpActKillProcess,
@@ -108,6 +107,7 @@ pub const ACTIONS: [Action; 8] = [
     Action::ScmpActTrace,
     Action::ScmpActAllow,
     Action::ScmpActLog,
+    Action::ScmpActNotify,
 ];
 pub const OPERATORS: [Operator; 7] = [
     Operator::ScmpCmpNe,
@@ -119,7 +119,12 @@ pub const OPERATORS: [Operator; 7] = [
     Operator::ScmpCmpMaskedEq,
 ];
 pub const ARCHES: [Arch; 3] = [Arch::ScmpArchX86_64, Arch::ScmpArchX86, Arch::ScmpArchX32];
-pub const FLAGS: [Flag; 3] = [Flag::SeccompFilterFlagTsync, Flag::SeccompFilterFlagLog, Flag::SeccompFilterFlagSpecAllow];
+pub const FLAGS: [Flag; 4] = [
+    Flag::SeccompFilterFlagTsync,
+    Flag::SeccompFilterFlagLog,
+    Flag::SeccompFilterFlagSpecAllow,
+    Flag::SeccompFilterFlagWaitKillableRecv,
+];
 
 /// The version of libseccomp, which compiles what the range tree does not take.
 pub fn library_version() -> String {

@@ -27,5 +27,6 @@ pub mod signal;
 pub mod socket;
 pub mod tcp;
 pub mod tty;
+pub mod userns;
 
 pub use errno::{Errno, Error, Result};

@@ -38,6 +38,15 @@ pub fn pidfd_signal(pidfd: BorrowedFd, signal: i32) -> Result<()> {
     if r < 0 { Err(Errno::last()).call(|| format!("pidfd_send_signal(signal {signal})")) } else { Ok(()) }
 }
 
+/// pidfd_getfd(2): a duplicate of another process's fd.
+pub fn pidfd_getfd(pidfd: BorrowedFd, fd: raw::Fd) -> Result<OwnedFd> {
+    // SAFETY: scalars only; the fd returned is new, close-on-exec and ours.
+    unsafe {
+        let got = libc::syscall(libc::SYS_pidfd_getfd, pidfd.as_raw_fd(), fd, 0);
+        if got < 0 { Err(Errno::last()).call(|| format!("pidfd_getfd({fd})")) } else { Ok(OwnedFd::from_raw_fd(got as i32)) }
+    }
+}
+
 /// waitid(2) `P_PIDFD`, for a child of this process. `None`: still running and `block` is false.
 pub fn wait_pidfd(pidfd: BorrowedFd, block: bool) -> Result<Option<Exit>> {
     let options = libc::WEXITED | if block { 0 } else { libc::WNOHANG };

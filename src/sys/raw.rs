@@ -324,6 +324,13 @@ pub fn getgroups_count() -> Res<usize> {
     sc!(SYS_getgroups, 0, 0)
 }
 
+/// (soft, hard) of this process. prlimit(2).
+pub fn getrlimit(resource: u32) -> Res<(u64, u64)> {
+    let mut limit = [0u64; 2];
+    sc!(SYS_prlimit64, 0, resource, 0, limit.as_mut_ptr())?;
+    Ok((limit[0], limit[1]))
+}
+
 /// prlimit64(2) on this process; `soft` and `hard` in the resource's unit, `RLIM_INFINITY` = `u64::MAX`.
 pub fn setrlimit(resource: u32, soft: u64, hard: u64) -> Res {
     let limit = [soft, hard];

@@ -20,6 +20,12 @@ impl Console {
     /// Waits for the runtime to send the master.
     #[track_caller]
     pub fn receive(&self) -> Terminal {
+        Terminal(self.receive_file().1)
+    }
+
+    /// Waits for a text and the file that comes with it.
+    #[track_caller]
+    pub fn receive_file(&self) -> (String, File) {
         let (stream, _) = self.0.accept().expect("a connection");
         let mut name = [0u8; 4096];
         let mut space = nix::cmsg_space!([i32; 4]);
@@ -30,8 +36,10 @@ impl Console {
             ControlMessageOwned::ScmRights(fds) => fds.first().copied(),
             _ => None,
         });
+        let bytes = message.bytes;
         // SAFETY: the kernel has just made this descriptor for the message, and nothing else knows of it.
-        Terminal(unsafe { File::from_raw_fd(fd.expect("a descriptor")) })
+        let file = unsafe { File::from_raw_fd(fd.expect("a descriptor")) };
+        (String::from_utf8_lossy(&name[..bytes]).into_owned(), file)
     }
 }
 

@@ -2,15 +2,15 @@ use super::args::Exec;
 use super::handover;
 use super::verbs::Warn;
 use crate::console::{self, Relay};
-use crate::container::exe;
 use crate::container::runtime::{Entry, ExecOptions, Runtime};
+use crate::container::{exe, policy};
 use crate::sys::process::{self, Exit};
 use crate::sys::{raw, tty};
 use anyhow::{Context, Result, bail};
 use std::os::fd::AsFd;
 
 /// A further process in a container. Its exit code, or 0 with --detach.
-pub fn exec(runtime: &Runtime, v: &Exec, warn: Warn) -> Result<i32> {
+pub fn exec(runtime: &Runtime, v: &Exec, debug: bool, warn: Warn) -> Result<i32> {
     exe::ensure_read_only()?;
     handover::check_fds(v.preserve_fds)?;
     if v.process.is_none() && v.command.is_empty() {
@@ -48,6 +48,10 @@ pub fn exec(runtime: &Runtime, v: &Exec, warn: Warn) -> Result<i32> {
     if !v.detach {
         // Before the birth, so that none is lost between it and the wait.
         let _ = raw::sigmask(console::forwarded_signals());
+    }
+    if debug && let Some(cpus) = policy::initial_cpus(&entry.process)? {
+        let digits: String = cpus.iter().rev().map(|word| format!("{word:016x}")).collect();
+        eprintln!("podrt-oci: debug: process.execCPUAffinity: initial CPU affinity: 0x{}", digits.trim_start_matches('0'));
     }
     let entered = entry.start().context("exec failed")?;
     let mut born = entered.born;

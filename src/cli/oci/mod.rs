@@ -30,7 +30,7 @@ pub fn main() -> i32 {
         Ok(code) => code,
         Err(e) => {
             let text = format!("{e:#}");
-            let _ = writeln!(std::io::stderr(), "podrt-oci: {text}");
+            let _ = writeln!(std::io::stderr(), "podrt-oci: error: {text}");
             log(&cli, "error", &text);
             // As runc: a failed exec is told from a command that failed.
             if matches!(cli.verb, Verb::Exec(_)) { EXEC_FAILED } else { FAILED }
@@ -65,7 +65,7 @@ fn run(cli: &Cli) -> anyhow::Result<i32> {
         Verb::Kill(Lazy(v)) => verbs::kill(&runtime, v),
         Verb::Delete { id, force } => verbs::delete(&runtime, id, *force, &warn),
         Verb::List { quiet, format } => inspect::list(&runtime, *quiet, *format),
-        Verb::Exec(Lazy(v)) => exec::exec(&runtime, v, &warn),
+        Verb::Exec(Lazy(v)) => exec::exec(&runtime, v, cli.debug, &warn),
         Verb::Ps { format, id, options } => inspect::ps(&runtime, id, *format, options),
         Verb::Pause { id } => Ok(crate::container::runtime::pause(&runtime, id).map(|()| 0)?),
         Verb::Resume { id } => Ok(crate::container::runtime::resume(&runtime, id).map(|()| 0)?),

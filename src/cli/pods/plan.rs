@@ -99,7 +99,7 @@ fn tree(
     root: std::path::PathBuf,
 ) -> std::result::Result<Vec<String>, rootfs::Error> {
     // The writable layer does not exist yet; what is mounted is the same on the lower one.
-    let plan = rootfs::Plan::new(config, &bundle.path, &rootfs::plan::Root::Direct(root), rootfs::plan::Base::Pod, &[])?;
+    let plan = rootfs::Plan::new(config, &bundle.path, &rootfs::plan::Root::Direct(root), rootfs::plan::Base::Pod, &[], None)?;
     let mut steps = vec![match container.rootfs_direct {
         true => "root: the bundle's rootfs".to_string(),
         false => "root: an overlay, new for each attempt, on the bundle's rootfs".to_string(),

@@ -1,5 +1,5 @@
 use super::scope::Scope;
-use super::{Error, Record, Result, Runtime, Status, enter};
+use super::{Error, Record, Result, Runtime, Status, enter, listener};
 use crate::cgroup::{Cgroup, Hierarchy, Limits, devices};
 use crate::container::hooks::{self, Place};
 use crate::container::{Birth, Born, Bundle, Extra, Gate, Pause, Plan, Stdio, birth};
@@ -254,9 +254,11 @@ impl<'a> Creation<'a> {
             extra: Extra {
                 pause_namespaces: !record.hooks("prestart").is_empty() || !record.hooks("createRuntime").is_empty(),
                 pause_mounts: !record.hooks("createContainer").is_empty(),
+                serves_listener: true,
                 ..options.extra
             },
         })?;
+        let notified = plan.process.seccomp.as_ref().and_then(|s| s.listener.clone());
         let hooked = &mut |pause, child: &crate::sys::clone::Child| {
             let state = record.state(Status::Creating, child.pid);
             match pause {
@@ -269,6 +271,7 @@ impl<'a> Creation<'a> {
                     let place = Place::Namespaces { pid: child.pid, pidfd: child.pidfd.as_fd() };
                     hooks::run("createContainer", record.hooks("createContainer"), &state, &place)
                 }
+                _ => listener::pass_on(notified.as_ref(), pause, child, state),
             }
         };
         Ok(birth::start_with(plan, hooked)?)

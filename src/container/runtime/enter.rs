@@ -1,7 +1,7 @@
 //! A further process in a container of the command line's.
 
 use super::create::SECCOMP_CACHE;
-use super::{Error, Record, Result, Runtime, Status};
+use super::{Error, Record, Result, Runtime, Status, listener};
 use crate::cgroup::{Cgroup, Hierarchy};
 use crate::container::exec::{self, Exec};
 use crate::container::{Born, Stdio, bundle};
@@ -100,7 +100,7 @@ impl<'a> Entry<'a> {
         };
         let size = self.process.console_size().map(|b| Size { rows: b.height() as u16, cols: b.width() as u16 });
         let exec = |cgroup: &Cgroup| {
-            exec::start(&Exec {
+            let exec = Exec {
                 init_pid: pid,
                 init: init.as_fd(),
                 spec: &self.spec,
@@ -110,6 +110,9 @@ impl<'a> Entry<'a> {
                 seccomp_cache: Some(Path::new(SECCOMP_CACHE)),
                 preserve_fds: self.options.preserve_fds,
                 program: None,
+            };
+            exec::start_with(&exec, &mut |pause, child, listener| {
+                listener::pass_on(listener, pause, child, record.state(Status::Running, pid))
             })
         };
         let born = match exec(&cgroup) {

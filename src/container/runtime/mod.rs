@@ -18,6 +18,7 @@ mod control;
 mod create;
 mod end;
 mod enter;
+mod listener;
 mod record;
 mod scope;
 

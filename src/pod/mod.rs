@@ -28,6 +28,7 @@ pub mod image;
 mod list;
 pub mod logs;
 pub mod machine;
+mod namespaces;
 pub mod network;
 pub mod pause;
 pub mod probe;
@@ -45,6 +46,7 @@ pub use delete::{DeleteOptions, delete, sweep};
 pub use entry::{Running, manifest, running};
 pub use error::{Code, Error, Result};
 pub use list::{PodRecord, config, connect, get, list, survey};
+pub use namespaces::{Namespaces, cgroup, namespaces};
 
 /// This instant, on both clocks of the machine.
 pub fn now() -> machine::Now {

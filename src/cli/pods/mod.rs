@@ -2,29 +2,40 @@
 //! into the pod layer and prints. An error is printed here, once.
 
 mod apply;
+mod choice;
 mod context;
+mod cp;
 mod create;
 mod ctl;
 mod delete;
 mod describe;
+mod events;
 mod exec;
 mod explain;
 mod failure;
+mod fields;
+mod forward;
 mod generate;
 mod get;
 mod image;
 mod json;
+mod jsonpath;
 mod logs;
 mod manifest;
 mod output;
 mod plan;
+mod printer;
 mod run;
+mod security;
 mod selector;
 mod signals;
 mod table;
 mod text;
+mod top;
 mod tree;
 mod version;
+mod wait;
+mod why;
 mod yaml;
 
 pub use failure::{Failure, Kind, Result};

@@ -3,7 +3,8 @@
 use super::context::{Context, Global};
 use super::failure::{Failure, Kind, Result};
 use super::{
-    apply, cp, create, ctl, delete, describe, events, exec, explain, forward, get, image, logs, output, plan, run, top, version, wait, why,
+    apply, cp, create, ctl, delete, describe, events, exec, explain, forward, get, image, logs, output, plan, run, top, version,
+    wait, why,
 };
 use crate::cli::lazy::Lazy;
 use clap::error::ErrorKind;

@@ -100,7 +100,7 @@ impl<'a> Relay<'a> {
         let mut ready = Vec::new();
         loop {
             ready.clear();
-            self.epoll.wait(&mut ready)?;
+            self.epoll.wait(&mut ready, true)?;
             for &(token, events) in &ready {
                 match token {
                     SIGNALS => {

@@ -31,6 +31,7 @@ pub mod image;
 mod list;
 pub mod logs;
 pub mod machine;
+mod namespaces;
 pub mod network;
 pub mod pause;
 pub mod probe;
@@ -50,6 +51,7 @@ pub use delete::{DeleteOptions, delete, sweep};
 pub use entry::{Running, manifest, running};
 pub use error::{Code, Error, Result};
 pub use list::{PodRecord, config, connect, get, list, survey};
+pub use namespaces::{Namespaces, cgroup, namespaces};
 pub use restore::{Restored, restore};
 
 /// This instant, on both clocks of the machine.

@@ -14,7 +14,8 @@ const EXAMPLES: &str = "\
 Examples:
   podrt describe pod web
   podrt describe pod/web -n team-a
-  podrt describe pods                all of the namespace";
+  podrt describe pods                all of the namespace
+  podrt describe pod web --security  rights and confinement, as the kernel has them";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -25,6 +26,9 @@ pub struct Args {
     /// Of this namespace [default]
     #[arg(short, long, value_name = "NAME", default_value = "default", hide_default_value = true)]
     namespace: String,
+    /// What is in force for each container, read back from the kernel, beside what was asked for; fails where it differs
+    #[arg(long)]
+    security: bool,
 }
 
 pub fn run(args: &Args, context: &Context) -> Result {
@@ -42,6 +46,14 @@ pub fn run(args: &Args, context: &Context) -> Result {
     }
     let mut texts = Vec::new();
     for record in &records {
+        if args.security {
+            let mut text = String::new();
+            if !super::security::describe(context, record, &mut text)? {
+                failures.push(super::security::failure());
+            }
+            texts.push(text);
+            continue;
+        }
         texts.push(describe(record, &json::pod(context, record)?, pod::now().wall)?);
     }
     if records.is_empty() && failures.is_empty() {

@@ -1,12 +1,16 @@
 //! `podrt get pods`: from the pods' files, with no lock and no question to anybody.
 
-use super::context::{self, Context};
-use super::selector::Selector;
+use super::choice::{Changes, Choice};
+use super::context::Context;
+use super::jsonpath::{Path, compare};
+use super::printer::{self, Format};
 use super::table::Table;
-use super::{Failure, Result, json, output, yaml};
-use crate::pod::status::{ConditionKind, Stamp, column, duration};
+use super::{Failure, Result, json, output};
+use crate::pod::status::{ConditionKind, PodStatusModel, Stamp, column, duration};
 use crate::pod::{self, PodRecord};
-use clap::ValueEnum;
+use serde_json::Value;
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
 use std::io::Write;
 
 const EXAMPLES: &str = "\
@@ -14,9 +18,13 @@ Examples:
   podrt get pods                      those of namespace default
   podrt get pods -A -o wide           all, with their addresses
   podrt get pods -l app=web,tier!=db  by labels
+  podrt get pods --field-selector status.phase=Running
+  podrt get pods -w                   and a line for each change
   podrt get pod web -o yaml           everything about one: a v1 Pod
   podrt get pods -o json              a v1 PodList
-  podrt get pods -o name --no-headers";
+  podrt get pods -o name --no-headers
+  podrt get pod web -o jsonpath='{.status.podIP}'
+  podrt get pods -o custom-columns=NAME:.metadata.name,UID:.metadata.uid --sort-by=.metadata.creationTimestamp";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -24,6 +32,7 @@ pub struct Args {
     /// pods (or pod, po), and names; or pod/NAME
     #[arg(value_name = "pods [NAME...]", required = true)]
     what: Vec<String>,
+    /// wide, yaml, json, name, jsonpath=TEMPLATE, jsonpath-file=FILE, custom-columns=NAME:PATH,... or custom-columns-file=FILE
     #[arg(short, long, value_name = "FORMAT")]
     output: Option<Format>,
     /// Of this namespace [default]
@@ -35,6 +44,21 @@ pub struct Args {
     /// By labels: KEY=VALUE, KEY!=VALUE, KEY in (A,B), KEY, !KEY; several with commas
     #[arg(short = 'l', long, value_name = "SELECTOR")]
     selector: Option<String>,
+    /// By fields: status.phase=Running, metadata.name!=web; several with commas
+    #[arg(long, value_name = "SELECTOR")]
+    field_selector: Option<String>,
+    /// In the order of this field: .metadata.creationTimestamp
+    #[arg(long, value_name = "PATH", value_parser = Path::relaxed)]
+    sort_by: Option<Path>,
+    /// Go on: print each pod again when it changes
+    #[arg(short, long)]
+    watch: bool,
+    /// Only what changes from now on
+    #[arg(long)]
+    watch_only: bool,
+    /// With -w: what happened (ADDED, MODIFIED, DELETED) before each pod
+    #[arg(long)]
+    output_watch_events: bool,
     /// Without the line of column names
     #[arg(long)]
     no_headers: bool,
@@ -46,92 +70,130 @@ pub struct Args {
     ignore_not_found: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    Wide,
-    Yaml,
-    Json,
-    Name,
-}
-
 pub fn run(args: &Args, context: &Context) -> Result {
-    let wanted = context::wanted(&args.what)?;
-    let selector = args.selector.as_deref().map(Selector::parse).transpose().map_err(Failure::usage)?;
-    if !wanted.names.is_empty() && selector.is_some() {
-        return Err(Failure::usage("name cannot be provided when a selector is specified"));
-    }
-    if !wanted.names.is_empty() && args.all_namespaces {
-        return Err(Failure::usage("a resource cannot be retrieved by name across all namespaces"));
-    }
+    let namespace = (!args.all_namespaces).then_some(args.namespace.as_str());
+    let choice = Choice::new(&args.what, namespace, args.selector.as_deref(), args.field_selector.as_deref())?;
     context.require_root()?;
-    let (mut records, mut failures) = (Vec::new(), Vec::new());
-    if wanted.names.is_empty() {
-        let (found, broken) = pod::survey(&context.roots, (!args.all_namespaces).then_some(args.namespace.as_str()))?;
-        records = found;
-        failures.extend(broken.iter().map(|(_, name, e)| {
-            Failure::failed(format_args!("pod/{name}: its record cannot be read: {e} (podrt delete pod {name} --force)"))
-        }));
-        if let Some(selector) = selector {
-            let mut kept = Vec::new();
-            for record in records {
-                if selector.matches(&json::strings(&json::manifest(context, &record)?, "labels")) {
-                    kept.push(record);
-                }
-            }
-            records = kept;
-        }
+    if args.watch || args.watch_only {
+        return watch(args, context, &choice);
     }
-    for name in &wanted.names {
-        match pod::get(&context.roots, &args.namespace, name)? {
-            Some(record) => records.push(record),
-            None if args.ignore_not_found => {}
-            None => failures.push(Failure::not_found(name)),
-        }
+    let mut chosen = choice.look(context)?;
+    if args.ignore_not_found {
+        chosen.failures.retain(|_| choice.wanted.names.is_empty());
     }
-    let single = wanted.names.len() == 1;
-    print(args, context, &records, single)?;
-    if records.is_empty() && failures.is_empty() && !single && !matches!(args.output, Some(Format::Json | Format::Yaml)) {
-        output::complain(match args.all_namespaces {
-            true => "No resources found".to_string(),
-            false => format!("No resources found in {} namespace.", args.namespace),
-        });
+    let data = args.output.as_ref().is_some_and(Format::is_data);
+    if chosen.records.is_empty() && chosen.failures.is_empty() && !choice.single() && !data {
+        output::complain(choice.nothing());
     }
-    Failure::all(failures)
+    print(args, context, sorted(args, context, chosen.records)?, choice.single(), !args.no_headers)?;
+    Failure::all(chosen.failures)
 }
 
-fn print(args: &Args, context: &Context, records: &[PodRecord], single: bool) -> Result {
+/// By `--sort-by`; what has no such field comes first.
+fn sorted(args: &Args, context: &Context, records: Vec<PodRecord>) -> Result<Vec<PodRecord>> {
+    let Some(path) = &args.sort_by else { return Ok(records) };
+    let mut keyed = Vec::new();
+    for record in records {
+        let key = path.find(&json::pod(context, &record)?).first().map(|v| (*v).clone());
+        keyed.push((key, record));
+    }
+    keyed.sort_by(|(a, _), (b, _)| match (a, b) {
+        (Some(a), Some(b)) => compare(a, b).unwrap_or(Ordering::Equal),
+        (a, b) => a.is_some().cmp(&b.is_some()),
+    });
+    Ok(keyed.into_iter().map(|(_, record)| record).collect())
+}
+
+fn print(args: &Args, context: &Context, records: Vec<PodRecord>, single: bool, headers: bool) -> Result {
     let mut out = output::stdout();
-    match args.output {
-        Some(format @ (Format::Json | Format::Yaml)) => {
-            let mut pods = records.iter().map(|r| json::pod(context, r)).collect::<Result<Vec<_>>>()?;
-            if single && pods.is_empty() {
-                return Ok(());
-            }
-            let value = if single { pods.remove(0) } else { json::list(pods) };
-            match format {
-                Format::Yaml => write!(out, "{}", yaml::print(&value))?,
-                _ => {
-                    let mut text = Vec::new();
-                    let formatter = serde_json::ser::PrettyFormatter::with_indent(b"    ");
-                    let mut serializer = serde_json::Serializer::with_formatter(&mut text, formatter);
-                    serde::Serialize::serialize(&value, &mut serializer).map_err(Failure::failed)?;
-                    text.push(b'\n');
-                    out.write_all(&text)?;
-                }
-            }
-        }
-        Some(Format::Name) => {
-            for record in records {
-                writeln!(out, "pod/{}", record.spec.name)?;
-            }
-        }
+    match &args.output {
         None | Some(Format::Wide) if records.is_empty() => {}
-        None | Some(Format::Wide) => table(args, context, records)?.print("", &mut out)?,
+        None | Some(Format::Wide) => table(args, context, &records, headers)?.print("", &mut out)?,
+        Some(_) if single && records.is_empty() => {}
+        Some(format) => {
+            let pods = records.iter().map(|r| json::pod(context, r)).collect::<Result<Vec<_>>>()?;
+            format.print(&printer::objects(pods, single), headers, &mut out)?;
+        }
     }
     Ok(out.flush()?)
 }
 
-fn table(args: &Args, context: &Context, records: &[PodRecord]) -> Result<Table> {
+/// What a watcher knows of a pod.
+struct Known {
+    status: PodStatusModel,
+    record: PodRecord,
+}
+
+/// Prints what there is, then each pod again when its status changes, and once more when it is gone.
+fn watch(args: &Args, context: &Context, choice: &Choice) -> Result {
+    if args.sort_by.is_some() {
+        return Err(Failure::usage("--sort-by orders a list: it does not go with --watch"));
+    }
+    let mut known: BTreeMap<String, Known> = BTreeMap::new();
+    let mut shown = Shown { widths: Vec::new(), headers: !args.no_headers, objects: 0 };
+    let mut changes = Changes::new();
+    let mut first = true;
+    loop {
+        let chosen = choice.look(context)?;
+        if first && !args.ignore_not_found {
+            Failure::all(chosen.failures)?;
+        }
+        let quiet = first && args.watch_only;
+        let gone: Vec<String> = known.keys().filter(|id| !chosen.records.iter().any(|r| r.id == **id)).cloned().collect();
+        for id in gone {
+            if let Some(last) = known.remove(&id) {
+                shown.say(args, context, "DELETED", &last.record)?;
+            }
+        }
+        for record in &chosen.records {
+            let what = match known.get(&record.id) {
+                None => "ADDED",
+                Some(last) if last.status != record.status => "MODIFIED",
+                Some(_) => continue,
+            };
+            known.insert(record.id.clone(), Known { status: record.status.clone(), record: record.clone() });
+            if !quiet {
+                shown.say(args, context, what, record)?;
+            }
+        }
+        first = false;
+        changes.wait(context, &chosen.records)?;
+    }
+}
+
+/// What was printed so far.
+struct Shown {
+    widths: Vec<usize>,
+    headers: bool,
+    objects: usize,
+}
+
+impl Shown {
+    fn say(&mut self, args: &Args, context: &Context, what: &str, record: &PodRecord) -> Result {
+        let mut out = output::stdout();
+        let headers = std::mem::take(&mut self.headers);
+        let event = |pod: Value| if args.output_watch_events { serde_json::json!({"type": what, "object": pod}) } else { pod };
+        match &args.output {
+            None | Some(Format::Wide) => {
+                let mut table = table(args, context, std::slice::from_ref(record), headers)?;
+                if args.output_watch_events {
+                    table.first_column("EVENT", what, headers);
+                }
+                table.print_on(&mut self.widths, &mut out)?;
+            }
+            Some(format) => {
+                if *format == Format::Yaml && self.objects > 0 {
+                    writeln!(out, "---")?;
+                }
+                self.objects += 1;
+                format.print(&event(json::pod(context, record)?), headers, &mut out)?;
+            }
+        }
+        Ok(out.flush()?)
+    }
+}
+
+fn table(args: &Args, context: &Context, records: &[PodRecord], headers: bool) -> Result<Table> {
     let wide = args.output == Some(Format::Wide);
     let mut header = vec!["NAME", "READY", "STATUS", "RESTARTS", "AGE"];
     if args.all_namespaces {
@@ -143,7 +205,7 @@ fn table(args: &Args, context: &Context, records: &[PodRecord]) -> Result<Table>
     if args.show_labels {
         header.push("LABELS");
     }
-    let mut table = Table::new((!args.no_headers).then_some(header.as_slice()));
+    let mut table = Table::new(headers.then_some(header.as_slice()));
     let now = pod::now().wall;
     let node = if wide { node() } else { String::new() };
     for record in records {

@@ -5,7 +5,7 @@ use super::attach::Wish;
 use super::context::Context;
 use super::create::Making;
 use super::logs::cri::{Stream, Style};
-use super::logs::follow::{self, Source, Watch};
+use super::logs::follow::{self, Line, Part, Source, Watch};
 use super::manifest::{Checks, Files};
 use super::{Failure, Kind, Result, create, generate, interact, output, signals};
 use crate::manifest::{self, Fresh, Manifest, Manifests, Options};
@@ -179,7 +179,7 @@ impl Foreground {
         let folder = logs::folder(&context.roots, &record.spec);
         let source = |name: &String| {
             let prefix = if many { format!("[{}/{name}] ", record.spec.name) } else { format!("[{name}] ") };
-            Source::new(folder.join(name), None, None, Style { prefix, timestamps: false, close_lines: true })
+            Source::new(folder.join(name), None, Part::default(), Style { prefix, timestamps: false, close_lines: true })
         };
         let sources = record.spec.all_containers().map(|c| source(&c.name)).collect::<std::io::Result<Vec<_>>>()?;
         let status = record.status.clone();
@@ -194,11 +194,11 @@ impl Foreground {
         self.listen(context)?;
         let ended = self.deleted || self.status.phase.is_terminal();
         let (mut stdout, mut stderr) = (std::io::stdout().lock(), std::io::stderr().lock());
-        let mut write = |stream: Stream, bytes: &[u8]| {
-            let written = match stream {
+        let mut write = |line: Line| {
+            let written = match line.stream {
                 _ if *closed => Ok(()),
-                Stream::Stdout => stdout.write_all(bytes).and_then(|()| stdout.flush()),
-                Stream::Stderr => stderr.write_all(bytes),
+                Stream::Stdout => stdout.write_all(line.bytes).and_then(|()| stdout.flush()),
+                Stream::Stderr => stderr.write_all(line.bytes),
             };
             // The pod is ended in order before the command is.
             *closed |= written.is_err();

@@ -18,9 +18,25 @@ impl Table {
         self.rows.push(cells);
     }
 
+    /// Puts a column before all others; `name` is its header where there is one.
+    pub fn first_column(&mut self, name: &str, cell: &str, header: bool) {
+        for (i, row) in self.rows.iter_mut().enumerate() {
+            row.insert(0, if header && i == 0 { name } else { cell }.into());
+        }
+    }
+
     pub fn print(&self, indent: &str, out: &mut dyn Write) -> io::Result<()> {
+        self.lines(indent, &mut Vec::new(), out)
+    }
+
+    /// Below what was printed before, with the same `widths`, which grow where a cell is wider.
+    pub fn print_on(&self, widths: &mut Vec<usize>, out: &mut dyn Write) -> io::Result<()> {
+        self.lines("", widths, out)
+    }
+
+    fn lines(&self, indent: &str, widths: &mut Vec<usize>, out: &mut dyn Write) -> io::Result<()> {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
-        let mut widths = vec![0; columns];
+        widths.resize(columns.max(widths.len()), 0);
         for row in &self.rows {
             for (width, cell) in widths.iter_mut().zip(row) {
                 *width = (*width).max(cell.chars().count());

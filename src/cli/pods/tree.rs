@@ -3,8 +3,8 @@
 use super::context::{Context, Global};
 use super::failure::{Failure, Kind, Result};
 use super::{
-    apply, attach, condition, create, ctl, delete, describe, doctor, exec, explain, get, image, logs, output, plan, restore, run, unit,
-    version,
+    apply, attach, condition, cp, create, ctl, delete, describe, doctor, events, exec, explain, forward, get, image, logs,
+    output, plan, restore, run, top, unit, version, wait, why,
 };
 use crate::cli::lazy::Lazy;
 use clap::error::ErrorKind;
@@ -58,12 +58,24 @@ enum Verb {
     Get(Lazy<get::Args>),
     /// Show a pod in detail, with what happened to it
     Describe(Lazy<describe::Args>),
+    /// Show what a pod waits for, and how it came to that
+    Why(Lazy<why::Args>),
+    /// Show what has happened to pods
+    Events(Lazy<events::Args>),
+    /// Wait until pods are as asked for
+    Wait(Lazy<wait::Args>),
+    /// Show what pods and containers use
+    Top(Lazy<top::Args>),
     /// Print what a container has printed
     Logs(Lazy<logs::Args>),
     /// Run a command in a container
     Exec(Lazy<exec::Args>),
     /// Read and write a running container's own streams
     Attach(Lazy<attach::Args>),
+    /// Copy files into and out of a container
+    Cp(Lazy<cp::Args>),
+    /// Carry local ports into a pod's network
+    PortForward(Lazy<forward::Args>),
     /// End pods and remove what is left of them
     Delete(Lazy<delete::Args>),
     /// Show exactly what would be made of a manifest, and make nothing
@@ -98,6 +110,12 @@ impl Cli {
             Verb::Run(Lazy(args)) => run::run(&args, &context),
             Verb::Get(Lazy(args)) => get::run(&args, &context),
             Verb::Describe(Lazy(args)) => describe::run(&args, &context),
+            Verb::Why(Lazy(args)) => why::run(&args, &context),
+            Verb::Events(Lazy(args)) => events::run(&args, &context),
+            Verb::Wait(Lazy(args)) => wait::run(&args, &context),
+            Verb::Top(Lazy(args)) => top::run(&args, &context),
+            Verb::Cp(Lazy(args)) => cp::run(&args, &context),
+            Verb::PortForward(Lazy(args)) => forward::run(&args, &context),
             Verb::Logs(Lazy(args)) => logs::run(&args, &context),
             Verb::Exec(Lazy(args)) => exec::run(&args, &context),
             Verb::Attach(Lazy(args)) => attach::run(&args, &context),

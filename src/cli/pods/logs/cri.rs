@@ -57,6 +57,8 @@ const HELD: usize = 256 << 10;
 #[derive(Debug, Default)]
 pub struct Joiner {
     held: Vec<u8>,
+    /// Of the line's first piece.
+    stamp: Vec<u8>,
     /// Part of the line is out already.
     begun: bool,
 }
@@ -65,6 +67,8 @@ impl Joiner {
     /// Appends to `out` what can be shown now.
     pub fn take(&mut self, record: &Record, style: &Style, out: &mut Vec<u8>) {
         if self.held.is_empty() && !self.begun {
+            self.stamp.clear();
+            self.stamp.extend_from_slice(record.stamp);
             self.held.extend_from_slice(style.prefix.as_bytes());
             if style.timestamps && !record.stamp.is_empty() {
                 self.held.extend_from_slice(record.stamp);
@@ -79,6 +83,11 @@ impl Joiner {
             out.append(&mut self.held);
             self.begun = !record.ends;
         }
+    }
+
+    /// When the line that was taken last began; empty where it has no time.
+    pub fn stamp(&self) -> &[u8] {
+        &self.stamp
     }
 
     /// The source has ended: what is held has no more to come.

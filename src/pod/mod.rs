@@ -36,6 +36,7 @@ pub mod spec;
 pub mod status;
 pub mod supervisor;
 mod undo;
+mod upgrade;
 pub mod volume;
 
 pub use change::change;
@@ -45,6 +46,7 @@ pub use delete::{DeleteOptions, delete, sweep};
 pub use entry::{Running, manifest, running};
 pub use error::{Code, Error, Result};
 pub use list::{PodRecord, config, connect, get, list, survey};
+pub use upgrade::{Upgrade, upgrade};
 
 /// This instant, on both clocks of the machine.
 pub fn now() -> machine::Now {

@@ -15,6 +15,8 @@
 
 pub mod atomic;
 #[cfg(feature = "pod")]
+mod extras;
+#[cfg(feature = "pod")]
 pub mod images;
 pub mod intent;
 pub mod lock;
@@ -23,6 +25,8 @@ pub mod process;
 pub mod removal;
 mod sandbox;
 
+#[cfg(feature = "pod")]
+pub use extras::Extras;
 pub use intent::Intent;
 pub use process::Process;
 pub use sandbox::{Draft, Sandbox};

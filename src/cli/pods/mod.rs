@@ -24,6 +24,7 @@ mod signals;
 mod table;
 mod text;
 mod tree;
+mod upgrade;
 mod version;
 mod yaml;
 

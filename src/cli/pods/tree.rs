@@ -2,7 +2,7 @@
 
 use super::context::{Context, Global};
 use super::failure::{Failure, Kind, Result};
-use super::{apply, create, ctl, delete, describe, exec, explain, get, image, logs, output, plan, run, version};
+use super::{apply, create, ctl, delete, describe, exec, explain, get, image, logs, output, plan, run, upgrade, version};
 use crate::cli::lazy::Lazy;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
@@ -69,6 +69,8 @@ enum Verb {
     Explain(Lazy<explain::Args>),
     /// Talk to a pod's supervisor by the control protocol
     Ctl(Lazy<ctl::Args>),
+    /// Put running pods on this podrt; their containers do not notice
+    Upgrade(Lazy<upgrade::Args>),
     /// Print podrt's version
     Version(Lazy<version::Args>),
 }
@@ -92,6 +94,7 @@ impl Cli {
             Verb::Image(Lazy(args)) => image::run(&args, &context),
             Verb::Explain(Lazy(args)) => explain::run(&args),
             Verb::Ctl(Lazy(args)) => ctl::run(&args, &context),
+            Verb::Upgrade(Lazy(args)) => upgrade::run(&args, &context),
             Verb::Version(Lazy(args)) => version::run(&args),
         }
     }

@@ -15,6 +15,7 @@
 //! | `requests` | what the control socket asks: a file for each group of verbs |
 //! | `session` | commands in running containers |
 //! | `network` | the pod's interface, the proxy for the host's loopback, a flushed firewall |
+//! | `upgrade` | another program takes over |
 //! | `helper` | what may take long, in a process of its own |
 
 pub(super) mod birth;
@@ -30,6 +31,7 @@ mod sandbox;
 pub(super) mod session;
 mod state;
 mod turn;
+mod upgrade;
 
 use super::control::Stage;
 use super::control::frame;
@@ -39,6 +41,7 @@ use super::spec::PodSpec;
 use super::status::PodStatusModel;
 use crate::store::{Roots, Store, atomic};
 use crate::sys::{daemon, event, raw};
+pub(super) use state::SCHEMA;
 use state::Supervisor;
 use std::ffi::CString;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -55,8 +58,10 @@ pub const ENTRY: &str = "__supervisor";
 /// The ready pipe's number in a new supervisor.
 const READY_FD: i32 = 3;
 
-/// An exit code that the keeper answers with another supervisor.
+/// An exit code that the keeper answers with another supervisor, as every one but [`DONE`].
 const RETRY: i32 = 75;
+/// Nothing is left to do, for the keeper neither: `pause.rs`. No program ends so that is no supervisor.
+const DONE: i32 = 63;
 
 /// Writes a v1 PodStatus: what `status.json` holds.
 pub type StatusWriter = fn(&PodSpec, &PodStatusModel) -> Vec<u8>;
@@ -85,7 +90,7 @@ pub fn main(arguments: &[std::ffi::OsString], writer: StatusWriter) -> i32 {
             supervisor.run(ready, wait)
         }
         // Another cleans the sandbox up, or has: nothing is left to do.
-        Err(e) if again && matches!(e.code, Code::Aborted | Code::NotFound) => 0,
+        Err(e) if again && matches!(e.code, Code::Aborted | Code::NotFound) => DONE,
         Err(_) if again => RETRY,
         Err(e) => {
             ready.say(&Ready::Failed(e));

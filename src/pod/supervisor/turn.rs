@@ -10,7 +10,7 @@ use crate::pod::create::Ready;
 use crate::pod::error::Error;
 use crate::pod::machine::{Action, Event};
 use crate::pod::undo;
-use crate::sys::{daemon, event, fault};
+use crate::sys::{daemon, event, fault, keep};
 use std::time::Duration;
 
 /// How often a cgroup is looked at whose processes do not die.
@@ -28,9 +28,16 @@ impl Supervisor {
             false => self.recover(),
         }
         let mut sources = Vec::new();
+        let mut fresh = !ready.is_open();
         loop {
             if let Some(code) = self.settle(&mut ready, wait) {
                 return code;
+            }
+            if std::mem::take(&mut fresh)
+                && let Some(keeper) = &self.keeper
+            {
+                // It has come up: the next one is its like. Had it not, it would be the one before.
+                keeper.take_program();
             }
             sources.clear();
             // With requests left from the last turn, what is ready is looked at, and not waited for.
@@ -57,8 +64,12 @@ impl Supervisor {
             }
             SIGNALS => {
                 while let Some(signal) = self.signals.take() {
-                    if signal == libc::SIGUSR1 {
-                        self.reap_left();
+                    match signal {
+                        libc::SIGUSR1 => self.reap_left(),
+                        libc::SIGCHLD => self.strays.retain(|pid| !keep::reaped(*pid)),
+                        _ => {}
+                    }
+                    if matches!(signal, libc::SIGUSR1 | libc::SIGCHLD) {
                         continue;
                     }
                     // The host goes down, or somebody ends the pod by its supervisor: all is ended, the record stays.
@@ -125,6 +136,10 @@ impl Supervisor {
         }
         if self.keeper.is_none() {
             return Some(self.replace_keeper());
+        }
+        // Not before its creator has heard how far it is.
+        if self.successor.is_some() && !ready.is_open() {
+            self.hand_over();
         }
         self.set_timer();
         if busy {
@@ -210,7 +225,7 @@ impl Supervisor {
         // What cannot be removed is tried again with the next request; the supervisor stays for it.
         self.dirty = false;
         if result.is_ok() {
-            self.finished = Some(0);
+            self.finished = Some(super::DONE);
         }
         self.answer_deleted(result);
     }

@@ -159,10 +159,19 @@ impl Heirlooms {
 
     /// `program` takes this process over as the supervisor. Returns only where that fails.
     pub fn become_supervisor(&self, program: &OwnedFd, arguments: &[CString]) -> Error {
-        match self.exec(program, program, arguments.to_vec()) {
+        let before = event::duplicate_above(self.exe.as_fd(), 10);
+        let error = match self.exec(program, program, arguments.to_vec()) {
             Err(e) => e,
             Ok(errno) => Error::internal(format!("execve(successor): {errno}")).with_errno(Some(errno)),
+        };
+        // All is as it was: its own program at its number, and nothing open for who is started next.
+        if let Ok(before) = before {
+            let _ = raw::dup3(before.as_raw_fd(), EXE_FD, libc::O_CLOEXEC);
         }
+        for number in [EXE_FD, PUT_FD, TAKE_FD] {
+            let _ = raw::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC as usize);
+        }
+        error
     }
 
     /// Executes `program` with `exe` as the supervisors' one.

@@ -114,6 +114,15 @@ fn frame(socket: &mut UnixStream) -> Value {
     serde_json::from_slice(&text).unwrap()
 }
 
+/// `file` on a read-only mount of its own.
+fn read_only(t: &Test, name: &str, file: &Path) -> PathBuf {
+    let target = t.write(name, "");
+    mount(Some(file), &target, None::<&str>, MsFlags::MS_BIND, None::<&str>).unwrap();
+    let flags = MsFlags::MS_BIND | MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY;
+    mount(None::<&str>, &target, None::<&str>, flags, None::<&str>).unwrap();
+    target
+}
+
 fn a_program_that_does_not_come_up_is_followed_by_the_one_before(t: &Test) {
     let before = counting(t);
     let old = program_of(t, "supervisor");
@@ -122,10 +131,17 @@ fn a_program_that_does_not_come_up_is_followed_by_the_one_before(t: &Test) {
     assert_eq!(writable[code][field], "InvalidArgument", "what is no file on a read-only mount: {writable}");
     let early = reexec(t, Path::new("/bin/true"), 0);
     assert_eq!(early[code][field], "FailedPrecondition", "of an older state: {early}");
-    let target = t.write("program", "");
-    mount(Some("/bin/true"), &target, None::<&str>, MsFlags::MS_BIND, None::<&str>).unwrap();
-    mount(None::<&str>, &target, None::<&str>, MsFlags::MS_BIND | MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY, None::<&str>)
-        .unwrap();
+    // What cannot be executed at all changes nothing.
+    let text = read_only(t, "text", Path::new("/etc/passwd"));
+    let supervisor = process(t, "web", "supervisor");
+    reexec(t, &text, 1);
+    settled(t, "web");
+    assert_eq!((process(t, "web", "supervisor"), program_of(t, "supervisor")), (supervisor, old));
+    assert!(kill(t, "web", "keeper"));
+    t.eventually("another supervisor", 10, || (process(t, "web", "supervisor") != supervisor).then_some(()));
+    settled(t, "web");
+    assert_eq!(program_of(t, "supervisor"), old);
+    let target = read_only(t, "program", Path::new("/bin/true"));
     let supervisor = process(t, "web", "supervisor");
     let taken = reexec(t, &target, 1);
     assert!(taken.get("error").is_none(), "{taken}");
@@ -136,6 +152,7 @@ fn a_program_that_does_not_come_up_is_followed_by_the_one_before(t: &Test) {
     settled(t, "web");
     assert_eq!(program_of(t, "supervisor"), old);
     umount2(&target, MntFlags::MNT_DETACH).unwrap();
+    umount2(&text, MntFlags::MNT_DETACH).unwrap();
     ends_well(t, &before);
     pod::delete(t, "web");
 }

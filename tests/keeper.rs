@@ -315,7 +315,46 @@ fn a_record_that_is_damaged_hurts_no_other_pod_and_is_removed_by_force(t: &Test)
     delete(t, "other");
 }
 
+/// A mount in the pod's files that is let go of late.
+fn a_delete_waits_for_a_mount_that_is_in_its_way(t: &Test) {
+    use nix::mount::{MsFlags, mount, umount};
+    create(t, "held", "Never", &[("app", "sleep 1000")]);
+    let sandbox = fs::canonicalize(t.run.join("names/default/held")).expect("a sandbox");
+    let data = t.data.join("pods").join(sandbox.file_name().expect("an id")).join("held");
+    fs::create_dir_all(&data).expect("mkdir");
+    // Seen by the supervisor, which is in the test's mount namespace.
+    mount(Some("none"), &data, Some("tmpfs"), MsFlags::empty(), None::<&str>).expect("mount");
+    std::thread::scope(|s| {
+        s.spawn(|| {
+            std::thread::sleep(Duration::from_secs(2));
+            umount(&data).expect("umount");
+        });
+        let begun = Instant::now();
+        t.podrt(["delete", "pod", "held", "--grace-period", "1"]).run().ok();
+        assert!(begun.elapsed() >= Duration::from_secs(2), "it has not waited");
+    });
+    assert!(!data.exists());
+}
+
+/// What a short container prints is there when it has ended, every time.
+fn short_runs_lose_no_line(t: &Test) {
+    let image = support::pod::image("shell");
+    let container = serde_json::json!({"name": "app", "image": image, "command": ["/bin/sh", "-c", "echo 1; echo 2; echo 3"]});
+    let spec = serde_json::json!({"restartPolicy": "Never", "containers": [container]});
+    let runs = if support::world::in_vm() { 5 } else { 150 };
+    for run in 0..runs {
+        let name = format!("short{run}");
+        let text = serde_json::json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec}).to_string();
+        let file = t.write("short.yaml", text);
+        let out = t.podrt(["run", "-f", file.to_str().expect("UTF-8")]).run();
+        assert_eq!((out.code(), out.stdout.as_str()), (0, "1\n2\n3\n"), "run {run}: {out}");
+    }
+    t.podrt(["delete", "pod", "--all", "--grace-period", "0"]).run().ok();
+}
+
 suite!(
+    a_delete_waits_for_a_mount_that_is_in_its_way,
+    short_runs_lose_no_line,
     a_pid_that_a_stranger_has_taken_is_never_mistaken_for_its_owner,
     an_idle_pod_makes_no_system_call,
     a_record_that_is_damaged_hurts_no_other_pod_and_is_removed_by_force,

@@ -87,6 +87,8 @@ pub(super) struct Supervisor {
     /// Cgroups whose processes are on their way out, and until when that is waited for.
     pub burials: Vec<(Cgroup, u64)>,
     pub helpers: Vec<(u64, OwnedFd)>,
+    /// The pod's removal is tried again then, and given up then; monotonic nanoseconds.
+    pub removal: Option<(u64, u64)>,
     pub handlers: Handlers,
     pub scratch: Scratch,
     pub sessions: Sessions,
@@ -226,6 +228,7 @@ impl Supervisor {
             slots,
             burials: Vec::new(),
             helpers: Vec::new(),
+            removal: None,
             handlers: Handlers::default(),
             scratch: Scratch::default(),
             sessions: Sessions::default(),

@@ -16,6 +16,10 @@ use std::time::Duration;
 /// How often a cgroup is looked at whose processes do not die.
 const BURIAL_RETRY: u64 = 10_000_000;
 
+/// How often, and how long, nanoseconds, a pod's files are removed again that a mount lies in.
+const REMOVAL_RETRY: u64 = 250_000_000;
+const REMOVAL: u64 = 30_000_000_000;
+
 impl Supervisor {
     /// Until the pod is gone. `ready` is told when the sandbox stands, and when `wait` is reached.
     pub fn run(&mut self, mut ready: ReadyPipe, wait: Stage) -> i32 {
@@ -129,6 +133,9 @@ impl Supervisor {
             }
         }
         self.retry_burials();
+        if self.removal.is_some_and(|(at, _)| at <= event::monotonic()) {
+            self.delete();
+        }
         self.answer_waiting();
         self.server.flush(&self.epoll);
         if self.finished.is_some() {
@@ -222,8 +229,16 @@ impl Supervisor {
                 crate::store::remove_tree(&self.intent.data).map_err(Error::from)
             }
         };
-        // What cannot be removed is tried again with the next request; the supervisor stays for it.
         self.dirty = false;
+        let now = event::monotonic();
+        let (_, until) = self.removal.unwrap_or((now, now + REMOVAL));
+        if matches!(&result, Err(e) if is_held(e)) && now < until {
+            // Somebody is about to let go of a mount: nobody is told before.
+            self.removal = Some((now + REMOVAL_RETRY, until));
+            return;
+        }
+        // What cannot be removed is tried again with the next request; the supervisor stays for it.
+        self.removal = None;
         if result.is_ok() {
             self.finished = Some(super::DONE);
         }
@@ -246,11 +261,17 @@ impl Supervisor {
         let burial = (!self.burials.is_empty()).then(|| event::monotonic() + BURIAL_RETRY);
         let deadlines = self.waiting.iter().filter_map(|w| w.caller.deadline);
         let running = self.handlers.deadline().into_iter().chain(self.sessions.deadline());
-        let next = self.alarm.into_iter().chain(burial).chain(deadlines).chain(running).min();
+        let next =
+            self.alarm.into_iter().chain(burial).chain(self.removal.map(|(at, _)| at)).chain(deadlines).chain(running).min();
         if next != self.armed && self.timer.set(next).is_ok() {
             self.armed = next;
         }
     }
+}
+
+/// A mount is in the way, not an error of its own.
+fn is_held(e: &Error) -> bool {
+    matches!(e.errno, Some(libc::EBUSY | libc::EXDEV))
 }
 
 /// Something comes to be or ends by it.

@@ -119,7 +119,7 @@ fn conmon(world: &World, bytes: u64, length: u64) -> Result<Vec<f64>, String> {
 
 fn cat(world: &World, bytes: u64, length: u64) -> Result<Vec<f64>, String> {
     let line = format!("{} {bytes} {length} | cat > {}", world.dir.join("writer").display(), world.dir.join("cat.log").display());
-    let took = crate::measure::timed(&words!["/bin/sh", "-c", line])? / 1e3;
+    let took = crate::measure::timed(&["/bin/sh".into(), "-c".into(), line.into()])? / 1e3;
     let _ = std::fs::remove_file(world.dir.join("cat.log"));
     Ok(vec![took])
 }

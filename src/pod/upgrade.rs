@@ -4,7 +4,7 @@ use super::client::Client;
 use super::control::Verb;
 use super::create::find;
 use super::error::{Code, Error, Result};
-use super::supervisor::SCHEMA;
+use super::machine::SCHEMA;
 use crate::container::exe;
 use crate::store::{Roots, Sandbox, Store};
 use crate::sys::event;

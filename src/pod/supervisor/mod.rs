@@ -41,7 +41,6 @@ use super::spec::PodSpec;
 use super::status::PodStatusModel;
 use crate::store::{Roots, Store, atomic};
 use crate::sys::{daemon, event, raw};
-pub(super) use state::SCHEMA;
 use state::Supervisor;
 use std::ffi::CString;
 use std::os::fd::{AsRawFd, OwnedFd};

@@ -11,7 +11,7 @@ use super::{StatusWriter, needed};
 use crate::cgroup::{Cgroup, Hierarchy};
 use crate::pod::control::server::Server;
 use crate::pod::error::{Code, Error, Result, Step};
-use crate::pod::machine::{Event, Machine, StartFailure, Tuning};
+use crate::pod::machine::{Event, Machine, SCHEMA, StartFailure, Tuning};
 use crate::pod::network;
 use crate::pod::sandbox::Pause;
 use crate::pod::spec::{ContainerSpec, PodSpec};
@@ -117,13 +117,9 @@ struct Stored<'a> {
     beside: &'a Beside,
 }
 
-/// Raised when an older podrt could not go on with what a newer one has written; fields alone do not need that.
-pub(in crate::pod) const SCHEMA: u32 = 1;
-
 #[derive(Default, Serialize, Deserialize)]
 #[serde(default)]
 struct Beside {
-    schema: u32,
     seq: u64,
     keep_record: bool,
 }
@@ -184,11 +180,12 @@ impl Supervisor {
         let path = sandbox.dir.join("state.json");
         let mut extras = Extras::default();
         if let Some(read) = atomic::read_json::<serde_json::Value>(&path)?.filter(|_| again) {
-            beside = read_as(&path, &read)?;
-            if beside.schema > SCHEMA {
-                let problem = format!("{}: of schema {}, this podrt knows {SCHEMA}", path.display(), beside.schema);
+            let schema = read["schema"].as_u64().unwrap_or(0);
+            if schema > u64::from(SCHEMA) {
+                let problem = format!("{}: of schema {schema}, this podrt knows {SCHEMA}", path.display());
                 return Err(Error::new(Code::FailedPrecondition, problem));
             }
+            beside = read_as(&path, &read)?;
             machine = read_as(&path, &read)?;
             let known = serde_json::to_value(Stored { machine: &machine, beside: &beside }).unwrap_or_default();
             extras = Extras::between(&read, &known);
@@ -267,7 +264,7 @@ impl Supervisor {
         if !self.unsaved {
             return Ok(());
         }
-        let beside = Beside { schema: SCHEMA, seq: self.seq, keep_record: self.keep_record };
+        let beside = Beside { seq: self.seq, keep_record: self.keep_record };
         let stored = Stored { machine: &self.machine, beside: &beside };
         let path = self.sandbox.dir.join("state.json");
         if self.extras.is_empty() {

@@ -4,9 +4,10 @@
 //!
 //! Sessions of `Exec` go on running, but whoever waits for them over the socket loses sight of them.
 
-use super::state::{SCHEMA, Supervisor};
+use super::state::Supervisor;
 use crate::container::exe;
 use crate::pod::error::{Code, Error, Result};
+use crate::pod::machine::SCHEMA;
 use std::os::fd::{AsFd, OwnedFd};
 
 impl Supervisor {

@@ -23,8 +23,7 @@ mod world;
 use serde_json::json;
 use std::process::{Command, ExitCode};
 
-const PARTS: [&str; 11] =
-    ["run", "birth", "pod", "exec", "logs", "memory", "probes", "start-up", "exit", "idle", "scale"];
+const PARTS: [&str; 11] = ["run", "birth", "pod", "exec", "logs", "memory", "probes", "start-up", "exit", "idle", "scale"];
 
 fn main() -> ExitCode {
     match bench() {

@@ -1,7 +1,7 @@
 #!/bin/sh
 # run.sh PODRT PODRT_OCI [PART...]: the benchmark. CRUN, RUNC and PODMAN name other peers than those in PATH, ROUNDS another number of
 # rounds than 51, SCALE another number of pods at once than 1000, CARGO and CARGO_TARGET_DIR are cargo's.
-# Parts: run birth pod exec memory probes start-up exit idle scale; none is all.
+# Parts: run birth pod exec logs memory probes start-up exit idle scale; none is all.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 [ $# -ge 2 ] || { sed -n 2,4p "$0" >&2; exit 2; }
@@ -28,7 +28,7 @@ leave() {
 }
 trap leave EXIT
 trap 'exit 130' INT TERM
-for program in floor setting; do ${CC:-cc} -O2 -static -Wall -Wextra -o "$BENCH_DIR/$program" "$here/$program.c"; done
+for program in floor setting writer; do ${CC:-cc} -O2 -static -Wall -Wextra -o "$BENCH_DIR/$program" "$here/$program.c"; done
 FLOOR=$BENCH_DIR/floor SETTING=$BENCH_DIR/setting
 # Births, not networks: those are compared with loopback alone, and nothing is made in this machine's own network.
 export PODRT_NETWORK=none

@@ -5,7 +5,7 @@ case ${1:-} in
     build) want='gcc libc6-dev pkg-config libseccomp-dev' ;;
     fixtures) want='gcc libc6-dev binutils busybox-static' ;;
     test) want='gcc libc6-dev binutils busybox-static cpio gzip qemu-system-x86 strace procps iproute2 util-linux kmod podman systemd containernetworking-plugins' ;;
-    bench) want='gcc libc6-dev busybox-static util-linux tar crun runc podman iproute2 iperf3' ;;
+    bench) want='gcc libc6-dev busybox-static util-linux tar crun runc podman iproute2 iperf3 conmon' ;;
     *) sed -n 2p "$0" >&2; exit 2 ;;
 esac
 command -v dpkg-query >/dev/null || { echo "make deps: not a Debian system; needed here: $want" >&2; exit 0; }

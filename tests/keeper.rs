@@ -4,6 +4,7 @@
 mod support;
 
 use serde_json::Value;
+use std::fs;
 use std::time::{Duration, Instant};
 use support::Test;
 use support::processes::{kill, process, settled};
@@ -199,7 +200,164 @@ fn a_start_that_was_cut_off_is_not_done_twice(t: &Test) {
     delete(t, "once");
 }
 
+/// Kills keeper and supervisor, neither of whom gets to replace the other.
+fn leave_alone(t: &Test, pod: &str) {
+    let (supervisor, _) = process(t, pod, "supervisor");
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(supervisor), nix::sys::signal::SIGSTOP).expect("stop the supervisor");
+    assert!(kill(t, pod, "keeper") && kill(t, pod, "supervisor"));
+    support::leaks::reap();
+}
+
+/// A child of this test that has exactly this pid; None where that cannot be had.
+fn stranger(pid: i32) -> Option<std::process::Child> {
+    for _ in 0..200 {
+        fs::write("/proc/sys/kernel/ns_last_pid", (pid - 1).to_string()).ok()?;
+        let mut child = std::process::Command::new("/bin/sleep").arg("1000").spawn().ok()?;
+        if child.id() as i32 == pid {
+            return Some(child);
+        }
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+    None
+}
+
+/// All of the pod's processes are killed, and strangers get their numbers.
+fn a_pid_that_a_stranger_has_taken_is_never_mistaken_for_its_owner(t: &Test) {
+    let last = fs::read_to_string("/proc/sys/kernel/ns_last_pid").unwrap_or_default();
+    t.requires(fs::write("/proc/sys/kernel/ns_last_pid", last).is_ok(), "needs CAP_CHECKPOINT_RESTORE, to choose pids");
+    create(t, "web", "Never", &[("app", "sleep 1000")]);
+    let app = status_of(t, "web", "app");
+    let container = support::pod::first_pid(t, "web", "app");
+    let pids: Vec<i32> =
+        ["keeper", "supervisor", "pause"].iter().map(|who| process(t, "web", who).0).chain(std::iter::once(container)).collect();
+    leave_alone(t, "web");
+    for pid in &pids[2..] {
+        let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(*pid), nix::sys::signal::SIGKILL);
+    }
+    t.eventually("their numbers are free", 10, || {
+        support::leaks::reap();
+        pids.iter().all(|p| support::processes::start_time(*p).is_none()).then_some(())
+    });
+    let mut strangers: Vec<_> = pids.iter().filter_map(|pid| stranger(*pid)).collect();
+    assert_eq!(strangers.len(), pids.len(), "some other process of the host has a number of {pids:?} now: {app}");
+    let now = get(t, "web")["status"].clone();
+    assert_ne!(now["phase"], "Succeeded", "{now}");
+    let out = t.podrt(["exec", "web", "--", "/bin/true"]).run();
+    assert!(out.code() == 1 && out.stderr.contains("not running"), "{out}");
+    t.podrt(["delete", "pod", "web", "--grace-period", "1"]).run().ok();
+    for stranger in &mut strangers {
+        assert!(stranger.try_wait().expect("wait").is_none(), "a stranger was killed");
+        let _ = stranger.kill();
+        let _ = stranger.wait();
+    }
+}
+
+/// strace(1) sees each process wait, and nothing else.
+fn an_idle_pod_makes_no_system_call(t: &Test) {
+    t.requires_program("strace");
+    create(t, "idle", "Always", &[("app", "exec sleep 1000"), ("log", "exec sleep 1000")]);
+    std::thread::sleep(Duration::from_millis(500));
+    let file = t.path("trace");
+    let mut strace = std::process::Command::new("strace");
+    strace.args(["-f", "-q", "-ttt", "-o"]).arg(&file);
+    for who in ["keeper", "supervisor", "pause"] {
+        strace.args(["-p", &process(t, "idle", who).0.to_string()]);
+    }
+    let mut strace = strace.spawn().expect("start strace");
+    let seconds = || std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_secs_f64();
+    // Being attached to interrupts whoever waits.
+    std::thread::sleep(Duration::from_secs(1));
+    let from = seconds();
+    std::thread::sleep(Duration::from_secs(5));
+    let to = seconds();
+    assert!(strace.try_wait().expect("wait").is_none(), "strace has ended");
+    let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(strace.id() as i32), nix::sys::signal::SIGINT);
+    let _ = strace.wait();
+    let text = fs::read_to_string(&file).expect("a trace");
+    let at = |line: &str| line.split_whitespace().nth(1).and_then(|stamp| stamp.parse::<f64>().ok());
+    assert!(text.lines().filter(|l| at(l).is_some_and(|s| s < from)).count() >= 3, "all three wait: {text}");
+    let within: Vec<&str> = text.lines().filter(|l| at(l).is_some_and(|s| s > from && s < to)).collect();
+    assert!(within.is_empty(), "not idle:\n{}", within.join("\n"));
+    delete(t, "idle");
+}
+
+/// A file of the record is cut, gone, a folder or nonsense, and nobody of podrt lives to mend it.
+fn a_record_that_is_damaged_hurts_no_other_pod_and_is_removed_by_force(t: &Test) {
+    create(t, "other", "Never", &[("app", "sleep 1000")]);
+    for name in ["intent.json", "pod.json", "state.json", "status.json"] {
+        for damage in ["empty", "third", "half", "short", "gone", "folder", "garbage"] {
+            create(t, "web", "Never", &[("app", "sleep 1000")]);
+            let path = fs::canonicalize(t.run.join("names/default/web")).expect("a sandbox").join(name);
+            leave_alone(t, "web");
+            let text = fs::read(&path).expect("a record");
+            let cut = |n: usize| fs::write(&path, &text[..n]).expect("write");
+            match damage {
+                "empty" => cut(0),
+                "third" => cut(text.len() / 3),
+                "half" => cut(text.len() / 2),
+                "short" => cut(text.len() - 1),
+                "garbage" => fs::write(&path, b"\xff{]").expect("write"),
+                _ => fs::remove_file(&path).expect("remove"),
+            }
+            if damage == "folder" {
+                fs::create_dir(&path).expect("mkdir");
+            }
+            let table = t.podrt(["get", "pods"]).run();
+            assert!(table.stdout.lines().any(|l| l.starts_with("other ") && l.contains("Running")), "{name} {damage}: {table}");
+            t.podrt(["delete", "pod", "web", "--force", "--ignore-not-found"]).run().ok();
+            let group = t.cgroup_dir();
+            let left =
+                fs::read_dir(&group).expect("cgroups").flatten().filter(|e| e.file_name().to_string_lossy().starts_with("pod"));
+            assert_eq!(left.count(), 1, "{name} {damage}: a cgroup is left");
+        }
+    }
+    delete(t, "other");
+}
+
+/// A mount in the pod's files that is let go of late.
+fn a_delete_waits_for_a_mount_that_is_in_its_way(t: &Test) {
+    use nix::mount::{MsFlags, mount, umount};
+    create(t, "held", "Never", &[("app", "sleep 1000")]);
+    let sandbox = fs::canonicalize(t.run.join("names/default/held")).expect("a sandbox");
+    let data = t.data.join("pods").join(sandbox.file_name().expect("an id")).join("held");
+    fs::create_dir_all(&data).expect("mkdir");
+    // Seen by the supervisor, which is in the test's mount namespace.
+    mount(Some("none"), &data, Some("tmpfs"), MsFlags::empty(), None::<&str>).expect("mount");
+    std::thread::scope(|s| {
+        s.spawn(|| {
+            std::thread::sleep(Duration::from_secs(2));
+            umount(&data).expect("umount");
+        });
+        let begun = Instant::now();
+        t.podrt(["delete", "pod", "held", "--grace-period", "1"]).run().ok();
+        assert!(begun.elapsed() >= Duration::from_secs(2), "it has not waited");
+    });
+    assert!(!data.exists());
+}
+
+/// What a short container prints is there when it has ended, every time.
+fn short_runs_lose_no_line(t: &Test) {
+    let image = support::pod::image("shell");
+    let container = serde_json::json!({"name": "app", "image": image, "command": ["/bin/sh", "-c", "echo 1; echo 2; echo 3"]});
+    let spec = serde_json::json!({"restartPolicy": "Never", "containers": [container]});
+    let runs = if support::world::in_vm() { 5 } else { 150 };
+    for run in 0..runs {
+        let name = format!("short{run}");
+        let text = serde_json::json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec}).to_string();
+        let file = t.write("short.yaml", text);
+        let out = t.podrt(["run", "-f", file.to_str().expect("UTF-8")]).run();
+        assert_eq!((out.code(), out.stdout.as_str()), (0, "1\n2\n3\n"), "run {run}: {out}");
+    }
+    t.podrt(["delete", "pod", "--all", "--grace-period", "0"]).run().ok();
+}
+
 suite!(
+    a_delete_waits_for_a_mount_that_is_in_its_way,
+    short_runs_lose_no_line,
+    a_pid_that_a_stranger_has_taken_is_never_mistaken_for_its_owner,
+    an_idle_pod_makes_no_system_call,
+    a_record_that_is_damaged_hurts_no_other_pod_and_is_removed_by_force,
     a_start_that_was_cut_off_is_not_done_twice,
     a_killed_supervisor_comes_back_within_100_ms_and_the_containers_go_on,
     an_exit_code_is_true_whoever_was_killed_before_or_meanwhile,

@@ -8,6 +8,7 @@ mod chart;
 mod entering;
 mod exits;
 mod idle;
+mod logs;
 mod measure;
 mod memory;
 mod podman;
@@ -22,7 +23,7 @@ mod world;
 use serde_json::json;
 use std::process::{Command, ExitCode};
 
-const PARTS: [&str; 10] = ["run", "birth", "pod", "exec", "memory", "probes", "start-up", "exit", "idle", "scale"];
+const PARTS: [&str; 11] = ["run", "birth", "pod", "exec", "logs", "memory", "probes", "start-up", "exit", "idle", "scale"];
 
 fn main() -> ExitCode {
     match bench() {
@@ -52,6 +53,7 @@ fn bench() -> Result<(), String> {
             "birth" => births::measures(&world, &sandbox),
             "pod" => pods::measures(&world, &sandbox),
             "exec" => entering::measures(&world),
+            "logs" => logs::measures(&world),
             "memory" => memory::measures(&world),
             "probes" => probes::measures(&world),
             "exit" => exits::measures(&world),

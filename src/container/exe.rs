@@ -6,7 +6,7 @@ use crate::sys::mount::{self, MOUNT_ATTR_NODEV, MOUNT_ATTR_NOSUID, MOUNT_ATTR_RD
 use crate::sys::raw::{self, MountAttr, Vector};
 use crate::sys::{Errno, Error, Result, fs};
 use std::ffi::CString;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 
 /// podrt's own file on a mount that cannot be written through: a detached one, or the one that it runs from already.
@@ -36,6 +36,14 @@ pub fn is_read_only() -> Result<bool> {
     }
     let stat = statvfs("/proc/self/exe").call(|| "statvfs(/proc/self/exe)".into())?;
     Ok(stat.flags().contains(FsFlags::ST_RDONLY))
+}
+
+/// Whether `fd` is a file that enters containers safely: regular, on a read-only mount.
+pub fn is_read_only_program(fd: BorrowedFd) -> Result<bool> {
+    use nix::sys::statvfs::{FsFlags, fstatvfs};
+    let stat = fstatvfs(fd).call(|| "fstatvfs(program)".into())?;
+    let kind = raw::fstat(fd.as_raw_fd()).call(|| "fstat(program)".into())?.st_mode & libc::S_IFMT;
+    Ok(stat.flags().contains(FsFlags::ST_RDONLY) && kind == libc::S_IFREG)
 }
 
 /// Starts this program again, with the same arguments and environment, from a detached read-only mount of its file; returns

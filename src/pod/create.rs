@@ -163,6 +163,7 @@ fn intent(spec: &PodSpec, roots: &Roots, id: &str) -> Intent {
         supervisor: None,
         keeper: None,
         pause: None,
+        rest: Default::default(),
     }
 }
 

@@ -42,6 +42,7 @@ pub mod status;
 pub mod supervisor;
 mod undo;
 pub mod update;
+mod upgrade;
 pub mod volume;
 
 pub use change::change;
@@ -53,6 +54,7 @@ pub use error::{Code, Error, Result};
 pub use list::{PodRecord, config, connect, get, list, survey};
 pub use namespaces::{Namespaces, cgroup, namespaces};
 pub use restore::{Restored, restore};
+pub use upgrade::{Upgrade, upgrade};
 
 /// This instant, on both clocks of the machine.
 pub fn now() -> machine::Now {

@@ -4,7 +4,7 @@ use super::error::{Error, Result, Step};
 use super::network;
 use crate::cgroup::{Cgroup, Hierarchy};
 use crate::store::lock::{Lock, SUPERVISOR};
-use crate::store::{self, Intent, Sandbox, Store, process};
+use crate::store::{self, Sandbox, Store, process};
 use crate::sys::{event, fault, process as sys_process};
 use std::os::fd::AsFd;
 use std::time::Duration;
@@ -43,7 +43,9 @@ pub fn everything(store: &Store, sandbox: &Sandbox, by: By) -> Result<()> {
     let intent = sandbox.intent().ok().flatten();
     if let Some(intent) = &intent {
         fault::point("delete.cgroup")?;
-        cgroup(intent).step("delete.cgroup")?;
+        if intent.boot_id == process::boot_id() {
+            cgroup(&intent.cgroup).step("delete.cgroup")?;
+        }
         fault::point("delete.network")?;
         network::undo(sandbox, intent).step("delete.network")?;
         fault::point("delete.data")?;
@@ -53,8 +55,7 @@ pub fn everything(store: &Store, sandbox: &Sandbox, by: By) -> Result<()> {
         store::remove_tree(&intent.logs).step("delete.logs")?;
         remove_empty_parents(&intent.logs, &intent.roots.log);
     } else {
-        let data = store.roots().data_of(&sandbox.id);
-        store::remove_tree(&data).step("delete.data")?;
+        by_id(store, sandbox)?;
         for (namespace, name, id) in store.names(None)? {
             if id == sandbox.id {
                 store.release(&namespace, &name, &id)?;
@@ -67,12 +68,9 @@ pub fn everything(store: &Store, sandbox: &Sandbox, by: By) -> Result<()> {
 
 /// Everything in the pod's cgroup is killed, and the cgroup removed bottom-up. By cgroup, not by pid: a number may be a
 /// stranger's by now.
-fn cgroup(intent: &Intent) -> Result<()> {
-    if intent.boot_id != process::boot_id() {
-        return Ok(());
-    }
+fn cgroup(path: &str) -> Result<()> {
     let Ok(hierarchy) = Hierarchy::discover() else { return Ok(()) };
-    let group = match Cgroup::open(&hierarchy, &intent.cgroup) {
+    let group = match Cgroup::open(&hierarchy, path) {
         Err(e) if e.is_not_found() => return Ok(()),
         other => other?,
     };
@@ -80,6 +78,25 @@ fn cgroup(intent: &Intent) -> Result<()> {
         Err(e) if e.is_not_found() => Ok(()),
         other => Ok(other?),
     }
+}
+
+/// What an unreadable record would have named: a sandbox's id is its pod's uid and a number, and the uid is in every name. Of these
+/// roots, as nobody can say whether it had others.
+fn by_id(store: &Store, sandbox: &Sandbox) -> Result<()> {
+    let roots = store.roots();
+    let uid = sandbox.id.rsplit_once('.').map_or(sandbox.id.as_str(), |(uid, _)| uid);
+    cgroup(&format!("{}/pod{uid}", roots.cgroup_parent)).step("delete.cgroup")?;
+    let data = roots.data_of(&sandbox.id);
+    store::remove_tree(&data).step("delete.data")?;
+    remove_empty_parents(&data, &roots.data);
+    let logs = roots.log.join("pods");
+    for entry in std::fs::read_dir(&logs).into_iter().flatten().flatten() {
+        if entry.file_name().to_str().is_some_and(|name| name.ends_with(&format!("_{uid}"))) {
+            store::remove_tree(&entry.path()).step("delete.logs")?;
+        }
+    }
+    store::remove_empty(&logs);
+    Ok(())
 }
 
 /// `pods` and the like are left only where somebody uses them.

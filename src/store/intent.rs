@@ -33,6 +33,9 @@ pub struct Intent {
     pub keeper: Option<Process>,
     /// None until it is born; it is in a leaf of `cgroup` from its first moment.
     pub pause: Option<Pause>,
+    /// What a newer podrt has written and this one does not know: it stays.
+    #[serde(flatten)]
+    pub rest: serde_json::Map<String, serde_json::Value>,
 }
 
 impl Intent {

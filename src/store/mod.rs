@@ -17,6 +17,8 @@
 pub mod applied;
 pub mod atomic;
 #[cfg(feature = "pod")]
+mod extras;
+#[cfg(feature = "pod")]
 pub mod images;
 pub mod intent;
 pub mod lock;
@@ -25,6 +27,8 @@ pub mod process;
 pub mod removal;
 mod sandbox;
 
+#[cfg(feature = "pod")]
+pub use extras::Extras;
 pub use intent::Intent;
 pub use process::Process;
 pub use sandbox::{Draft, Sandbox};

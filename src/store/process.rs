@@ -30,6 +30,13 @@ impl Process {
 }
 
 impl Process {
+    /// In the order in which they came to it; of its first thread, which is the only one of podrt's.
+    pub fn children(&self) -> Vec<i32> {
+        let pid = self.pid;
+        let list = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+        list.split_whitespace().filter_map(|p| p.parse().ok()).collect()
+    }
+
     /// Of a zombie, which nobody has reaped yet: its wait status. None where it is none, or where the kernel would not tell this
     /// process (it says 0 then): the last field of /proc/PID/stat is only for those who may trace, such as CAP_SYS_PTRACE.
     pub fn status(&self) -> Option<i32> {

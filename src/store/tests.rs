@@ -42,6 +42,7 @@ fn intent(id: &str, name: &str) -> Intent {
         supervisor: None,
         keeper: None,
         pause: None,
+        rest: Default::default(),
     }
 }
 

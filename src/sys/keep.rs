@@ -158,6 +158,13 @@ pub fn peek_exit(pidfd: BorrowedFd) -> Result<Option<Exit>, Errno> {
     }
 }
 
+/// Reaps a child of this process if it has ended. True: it has, or is none.
+pub fn reaped(pid: i32) -> bool {
+    // SAFETY: no status is asked for.
+    let ret = unsafe { libc::waitpid(pid, std::ptr::null_mut(), libc::WNOHANG) };
+    ret != 0
+}
+
 /// What a wait status says (wait(2)).
 pub fn decode(status: i32) -> Exit {
     match status & 0x7f {

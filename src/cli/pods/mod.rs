@@ -39,6 +39,7 @@ mod text;
 mod top;
 mod tree;
 mod unit;
+mod upgrade;
 mod version;
 mod wait;
 mod why;

@@ -4,7 +4,7 @@ use super::context::{Context, Global};
 use super::failure::{Failure, Kind, Result};
 use super::{
     apply, attach, condition, cp, create, ctl, delete, describe, doctor, events, exec, explain, forward, get, image, logs,
-    output, plan, restore, run, top, unit, version, wait, why,
+    output, plan, restore, run, top, unit, upgrade, version, wait, why,
 };
 use crate::cli::lazy::Lazy;
 use clap::error::ErrorKind;
@@ -94,6 +94,8 @@ enum Verb {
     Doctor(Lazy<doctor::Args>),
     /// Set a condition of a pod, such as a readiness gate waits for
     Condition(Lazy<condition::Args>),
+    /// Put running pods on this podrt; their containers do not notice
+    Upgrade(Lazy<upgrade::Args>),
     /// Print podrt's version
     Version(Lazy<version::Args>),
 }
@@ -128,6 +130,7 @@ impl Cli {
             Verb::Unit(Lazy(args)) => unit::run(&args, &context),
             Verb::Doctor(Lazy(args)) => doctor::run(&args, &context),
             Verb::Condition(Lazy(args)) => condition::run(&args, &context),
+            Verb::Upgrade(Lazy(args)) => upgrade::run(&args, &context),
             Verb::Version(Lazy(args)) => version::run(&args),
         }
     }

@@ -76,6 +76,9 @@ verbs! {
     }
     /// Gives up an unanswered request of this connection, which is then answered Cancelled. What it has begun goes on.
     Cancel { request: u64 }
+    /// One fd with the request is a program on a read-only mount: it takes this supervisor's place after the answer. `schema`: the
+    /// newest state that it can read.
+    Reexec { schema: u32 }
     /// Ends the supervisor and the pod's processes, and keeps the pod's record.
     Shutdown {}
     /// Sets a condition that is not one of the pod's own: what a readiness gate waits for. Answered when it is on record.

@@ -6,6 +6,9 @@ use crate::sys::event;
 /// `2026-01-02T03:04:05.123456789Z`.
 pub type Stamp = [u8; 30];
 
+const HEAD: usize = 40;
+type Head = [u8; HEAD];
+
 /// Makes stamps; the part that changes once a second is kept.
 #[derive(Debug, Default)]
 pub struct Clock {
@@ -56,29 +59,40 @@ impl Lines {
         self.pending.len() as u64
     }
 
-    fn line(&self, stamp: &Stamp, whole: bool, parts: [&[u8]; 2], out: &mut Vec<u8>) {
-        out.extend_from_slice(stamp);
-        out.push(b' ');
-        out.extend_from_slice(self.stream.as_bytes());
-        out.extend_from_slice(if whole { b" F " } else { b" P " });
+    fn line(&self, head: &Head, whole: bool, parts: [&[u8]; 2], out: &mut Vec<u8>) {
+        out.reserve(HEAD + parts[0].len() + parts[1].len() + 1);
+        out.extend_from_slice(head);
+        if !whole {
+            let tag = out.len() - 2;
+            out[tag] = b'P';
+        }
         out.extend_from_slice(parts[0]);
         out.extend_from_slice(parts[1]);
         out.push(b'\n');
     }
 
+    /// What stands before a whole line; both streams' names have six letters.
+    fn head(&self, stamp: &Stamp) -> Head {
+        let mut head = *b"1970-01-01T00:00:00.000000000Z stdxxx F ";
+        head[..stamp.len()].copy_from_slice(stamp);
+        head[31..37].copy_from_slice(self.stream.as_bytes());
+        head
+    }
+
     /// Takes what was read, appends whole lines, and pieces of long ones, to `out`.
     pub fn feed(&mut self, mut bytes: &[u8], stamp: &Stamp, out: &mut Vec<u8>) {
+        let head = self.head(stamp);
         while !bytes.is_empty() {
             let room = LINE - self.pending.len();
-            let end = bytes.iter().take(room + 1).position(|b| *b == b'\n');
+            let end = memchr::memchr(b'\n', &bytes[..bytes.len().min(room + 1)]);
             match end {
                 Some(end) => {
-                    self.line(stamp, true, [&self.pending, &bytes[..end]], out);
+                    self.line(&head, true, [&self.pending, &bytes[..end]], out);
                     bytes = &bytes[end + 1..];
                     self.pending.clear();
                 }
                 None if bytes.len() > room => {
-                    self.line(stamp, false, [&self.pending, &bytes[..room]], out);
+                    self.line(&head, false, [&self.pending, &bytes[..room]], out);
                     bytes = &bytes[room..];
                     self.pending.clear();
                 }
@@ -97,7 +111,7 @@ impl Lines {
     /// The end of the stream: what has no newline is a piece, so that a reader prints exactly what was written.
     pub fn finish(&mut self, stamp: &Stamp, out: &mut Vec<u8>) {
         if !self.pending.is_empty() {
-            self.line(stamp, false, [&self.pending, b""], out);
+            self.line(&self.head(stamp), false, [&self.pending, b""], out);
             self.pending = Vec::new();
         }
     }

@@ -6,9 +6,9 @@
 //! * `k`, keeper: the parent of a pod's supervisor, and the subreaper of all that supervisors leave. It holds fds and zombies: a
 //!   process whose exit status nobody has noted yet stays in the process table, and its pid with it. `argv[1..]` is the
 //!   supervisor's command line, [`EXE`] its program; fds 5 and 6 are for the supervisors alone and only kept open here. A supervisor
-//!   that is killed or fails with 70 or more is started again; one that ends otherwise takes the keeper with it. Signals:
-//!   USR1: the pod stands (before that nothing is started again). RTMIN+1 with a value: reap the child of that pid.
-//!   TERM, INT: passed on. CHLD: another child has ended; told to the supervisor as USR1.
+//!   that ends is started again, but for one that ends with [`DONE`]: it takes the keeper with it. Signals:
+//!   USR1: the pod stands (before that nothing is started again). RTMIN+1 with a value: reap the child of that pid. RTMIN+2: the
+//!   supervisor's own [`EXE`] is the program from here on. TERM, INT: passed on. CHLD: another child has ended; told to the supervisor as USR1.
 #![no_std]
 #![no_main]
 
@@ -28,14 +28,20 @@ const SYS_RT_SIGTIMEDWAIT: usize = 128;
 const SYS_EXIT_GROUP: usize = 231;
 const SYS_CLOSE: usize = 3;
 const SYS_NANOSLEEP: usize = 35;
+const SYS_DUP2: usize = 33;
 const SYS_FORK: usize = 57;
 const SYS_KILL: usize = 62;
 const SYS_FCNTL: usize = 72;
 const SYS_PRCTL: usize = 157;
 const SYS_CLOCK_GETTIME: usize = 228;
 const SYS_EXECVEAT: usize = 322;
+const SYS_PIDFD_OPEN: usize = 434;
+const SYS_PIDFD_GETFD: usize = 438;
 const SIGUSR1: usize = 10;
 const REAP: usize = 35;
+const PROGRAM: usize = 36;
+/// The supervisor's exit code when there is nothing left to do.
+const DONE: u32 = 63;
 const PR_SET_NAME: usize = 15;
 const PR_SET_CHILD_SUBREAPER: usize = 36;
 const AT_EMPTY_PATH: usize = 0x1000;
@@ -129,8 +135,8 @@ fn keeper(stack: *const usize) -> ! {
             71 << 8
         };
         let (signal, code) = (status & 0x7f, status >> 8 & 0xff);
-        if !stands || signal == 0 && code < 70 {
-            exit(code as usize);
+        if !stands || signal == 0 && code == DONE {
+            exit(0);
         }
         // The first few come back at once; then twice as late each time, up to some seconds. One that has lived for a second is
         // no such case: somebody has killed it.
@@ -150,14 +156,32 @@ fn attend(supervisor: usize, stands: &mut bool) -> u32 {
         let mut status = 0u32;
         let gone = syscall(SYS_WAIT4, supervisor, &mut status as *mut u32 as usize, WNOHANG, 0);
         if gone == supervisor as isize {
+            // What it said right before its end counts.
+            let (stood, at_once): (u64, [usize; 2]) = (1 << (SIGUSR1 - 1), [0; 2]);
+            let (stood, at_once) = (&stood as *const u64 as usize, &at_once as *const [usize; 2] as usize);
+            *stands |= syscall(SYS_RT_SIGTIMEDWAIT, stood, 0, at_once, 8) > 0;
             return status;
         }
-        let awaited: u64 = 1 << (SIGINT - 1) | 1 << (SIGTERM - 1) | 1 << (SIGCHLD - 1) | 1 << (SIGUSR1 - 1) | 1 << (REAP - 1);
+        let awaited: u64 = 1 << (SIGINT - 1)
+            | 1 << (SIGTERM - 1)
+            | 1 << (SIGCHLD - 1)
+            | 1 << (SIGUSR1 - 1)
+            | 1 << (REAP - 1)
+            | 1 << (PROGRAM - 1);
         let signal = syscall(SYS_RT_SIGTIMEDWAIT, &awaited as *const u64 as usize, &mut info as *mut [u32; 32] as usize, 0, 8);
         match signal as usize {
             SIGUSR1 => *stands = true,
             REAP if info[6] as usize != supervisor && info[6] as i32 > 0 => {
                 syscall(SYS_WAIT4, info[6] as usize, 0, WNOHANG, 0);
+            }
+            PROGRAM => {
+                let pidfd = syscall(SYS_PIDFD_OPEN, supervisor, 0, 0, 0) as usize;
+                let program = syscall(SYS_PIDFD_GETFD, pidfd, EXE, 0, 0);
+                syscall(SYS_CLOSE, pidfd, 0, 0, 0);
+                if program >= 0 {
+                    syscall(SYS_DUP2, program as usize, EXE, 0, 0);
+                    syscall(SYS_CLOSE, program as usize, 0, 0, 0);
+                }
             }
             SIGINT | SIGTERM => {
                 syscall(SYS_KILL, supervisor, SIGTERM, 0, 0);

@@ -19,6 +19,9 @@ pub(super) const TAKE_FD: i32 = 6;
 /// SIGRTMIN + 1 of the kernel, with a pid: `pause.rs`.
 const REAP: i32 = 35;
 
+/// SIGRTMIN + 2: `pause.rs`.
+const PROGRAM: i32 = 36;
+
 /// What a packet of the queue says of its fds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Note {
@@ -112,6 +115,11 @@ impl Keeper {
         let _ = self.turn_over(|note, _| !serials.contains(&note.serial));
     }
 
+    /// Makes this process's program the one that is started again.
+    pub fn take_program(&self) {
+        let _ = process::pidfd_signal(self.pidfd.as_fd(), PROGRAM);
+    }
+
     /// Reaps a child that an earlier supervisor has left.
     pub fn reap(&self, pid: i32) {
         let _ = keep::signal_value(self.pidfd.as_fd(), REAP, pid);
@@ -125,9 +133,7 @@ impl Keeper {
 
     /// Whoever it has as children, in the order in which they came to it.
     pub fn children(&self) -> Vec<i32> {
-        let pid = self.process.pid;
-        let list = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
-        list.split_whitespace().filter_map(|p| p.parse().ok()).collect()
+        self.process.children()
     }
 }
 
@@ -143,25 +149,44 @@ impl Heirlooms {
     /// The keeper is dead: this process becomes it, with the containers that are its children, and starts a supervisor with the
     /// same command line. Returns only where that fails.
     pub fn become_keeper(&self, arguments: &[CString]) -> Error {
-        match self.exec(arguments) {
+        let keeper = pause::KEEPER.to_owned();
+        let argv = std::iter::once(keeper).chain(arguments.iter().cloned()).collect();
+        match keep::sealed_program(pause::KEEPER, pause::ELF).map_err(Error::from).and_then(|p| self.exec(&p, &self.exe, argv)) {
             Err(e) => e,
             Ok(errno) => Error::internal(format!("execve(keeper): {errno}")),
         }
     }
 
-    fn exec(&self, arguments: &[CString]) -> Result<Errno> {
-        let program = keep::sealed_program(pause::KEEPER, pause::ELF)?;
+    /// `program` takes this process over as the supervisor. Returns only where that fails.
+    pub fn become_supervisor(&self, program: &OwnedFd, arguments: &[CString]) -> Error {
+        let before = event::duplicate_above(self.exe.as_fd(), 10);
+        let error = match self.exec(program, program, arguments.to_vec()) {
+            Err(e) => e,
+            Ok(errno) => Error::internal(format!("execve(successor): {errno}")).with_errno(Some(errno)),
+        };
+        // All is as it was: its own program at its number, and nothing open for who is started next.
+        if let Ok(before) = before {
+            let _ = raw::dup3(before.as_raw_fd(), EXE_FD, libc::O_CLOEXEC);
+        }
+        for number in [EXE_FD, PUT_FD, TAKE_FD] {
+            let _ = raw::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC as usize);
+        }
+        error
+    }
+
+    /// Executes `program` with `exe` as the supervisors' one.
+    fn exec(&self, program: &OwnedFd, exe: &OwnedFd, argv: Vec<CString>) -> Result<Errno> {
         let program = event::duplicate_above(program.as_fd(), 10)?;
         let mut aside = Vec::new();
-        for (fd, number) in [(&self.exe, EXE_FD), (&self.put, PUT_FD), (&self.take, TAKE_FD)] {
+        for (fd, number) in [(exe, EXE_FD), (&self.put, PUT_FD), (&self.take, TAKE_FD)] {
             aside.push((event::duplicate_above(fd.as_fd(), 10)?, number));
         }
         // From here on nothing of this process's own is to be relied on: the numbers are taken from whoever has them.
         for (fd, number) in &aside {
             raw::dup3(fd.as_raw_fd(), *number, 0).map_err(|e| Error::internal(format!("dup3: {e}")))?;
         }
-        let argv = raw::Vector::new(std::iter::once(pause::KEEPER.to_owned()).chain(arguments.iter().cloned()).collect());
-        Ok(raw::execve_fd(program.as_raw_fd(), &argv, &raw::Vector::new(super::birth::environment())))
+        let (argv, envp) = (raw::Vector::new(argv), raw::Vector::new(super::birth::environment()));
+        Ok(raw::execve_fd(program.as_raw_fd(), &argv, &envp))
     }
 }
 

@@ -17,6 +17,7 @@
 //! | `session` | commands in running containers |
 //! | `network` | the pod's interface, the proxy for the host's loopback, a flushed firewall |
 //! | `update` | changes of the living pod |
+//! | `upgrade` | another program takes over |
 //! | `helper` | what may take long, in a process of its own |
 
 mod attach;
@@ -34,6 +35,7 @@ pub(super) mod session;
 mod state;
 mod turn;
 mod update;
+mod upgrade;
 
 use super::control::Stage;
 use super::control::frame;
@@ -59,8 +61,10 @@ pub const ENTRY: &str = "__supervisor";
 /// The ready pipe's number in a new supervisor.
 const READY_FD: i32 = 3;
 
-/// An exit code that the keeper answers with another supervisor.
+/// An exit code that the keeper answers with another supervisor, as every one but [`DONE`].
 const RETRY: i32 = 75;
+/// Nothing is left to do, for the keeper neither: `pause.rs`. No program ends so that is no supervisor.
+const DONE: i32 = 63;
 
 /// Writes a v1 PodStatus: what `status.json` holds.
 pub type StatusWriter = fn(&PodSpec, &PodStatusModel) -> Vec<u8>;
@@ -89,7 +93,7 @@ pub fn main(arguments: &[std::ffi::OsString], writer: StatusWriter) -> i32 {
             supervisor.run(ready, wait)
         }
         // Another cleans the sandbox up, or has: nothing is left to do.
-        Err(e) if again && matches!(e.code, Code::Aborted | Code::NotFound) => 0,
+        Err(e) if again && matches!(e.code, Code::Aborted | Code::NotFound) => DONE,
         Err(_) if again => RETRY,
         Err(e) => {
             ready.say(&Ready::Failed(e));

@@ -13,7 +13,7 @@ use crate::pod::machine::{Event, Found, Life, SandboxFound, State};
 use crate::pod::sandbox::{self, Pause};
 use crate::store::Process;
 use crate::sys::event::EPOLLIN;
-use crate::sys::process;
+use crate::sys::{keep, process};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
@@ -75,6 +75,7 @@ impl Supervisor {
             keeper.forget(&stale);
         }
         self.reap_left();
+        self.note_strays();
         self.queue.push_back(Event::Recovered { sandbox, containers: found });
     }
 
@@ -204,6 +205,14 @@ impl Supervisor {
         for pid in keeper.zombies().into_iter().filter(|pid| !noted.contains(pid)) {
             keeper.reap(pid);
         }
+    }
+
+    /// After another program has taken over in this process: helpers and sessions of the last one.
+    fn note_strays(&mut self) {
+        let noted: Vec<i32> = self.slots.iter().filter_map(|s| s.running.as_ref()).chain(&self.ended).map(|r| r.pid).collect();
+        let pause = self.pause.as_ref().map(|p| p.process.pid);
+        self.strays = Process::current().children();
+        self.strays.retain(|pid| !noted.contains(pid) && pause != Some(*pid) && !keep::reaped(*pid));
     }
 
     pub fn keeper_ended(&mut self) {

@@ -11,13 +11,13 @@ use super::{StatusWriter, needed};
 use crate::cgroup::{Cgroup, Hierarchy};
 use crate::pod::control::server::Server;
 use crate::pod::error::{Code, Error, Result, Step};
-use crate::pod::machine::{Event, Machine, StartFailure, Tuning};
+use crate::pod::machine::{Event, Machine, SCHEMA, StartFailure, Tuning};
 use crate::pod::network;
 use crate::pod::sandbox::Pause;
 use crate::pod::spec::{ContainerSpec, PodSpec};
 use crate::pod::status::EventRecord;
 use crate::store::lock::{Lock, SUPERVISOR};
-use crate::store::{Intent, Process, Roots, Sandbox, Store, atomic};
+use crate::store::{Extras, Intent, Process, Roots, Sandbox, Store, atomic};
 use crate::sys::event::{EPOLLIN, Epoll, Signals, Timer};
 use crate::sys::fault;
 use serde::{Deserialize, Serialize};
@@ -57,6 +57,10 @@ pub(super) struct Supervisor {
     /// None: it is dead, and this supervisor takes its place.
     pub keeper: Option<Keeper>,
     pub heirlooms: Heirlooms,
+    /// The program that is to take over after this turn.
+    pub successor: Option<OwnedFd>,
+    /// Children from before this program took over, of which nothing else is known.
+    pub strays: Vec<i32>,
     /// This process's own, for who is started in its place.
     pub arguments: Vec<CString>,
     pub epoll: Epoll,
@@ -73,6 +77,8 @@ pub(super) struct Supervisor {
     pub dirty: bool,
     /// The machine has moved since `state.json` was written.
     pub unsaved: bool,
+    /// What of the state is a newer podrt's, and goes on unread.
+    pub extras: Extras,
     /// Ended attempts whose ends are not yet on record: till then they stay in the process table.
     pub ended: Vec<Running>,
     pub pod_cgroup: Option<Cgroup>,
@@ -85,6 +91,8 @@ pub(super) struct Supervisor {
     /// Cgroups whose processes are on their way out, and until when that is waited for.
     pub burials: Vec<(Cgroup, u64)>,
     pub helpers: Vec<(u64, OwnedFd)>,
+    /// The pod's removal is tried again then, and given up then; monotonic nanoseconds.
+    pub removal: Option<(u64, u64)>,
     pub handlers: Handlers,
     pub scratch: Scratch,
     pub sessions: Sessions,
@@ -110,7 +118,7 @@ struct Stored<'a> {
     #[serde(flatten)]
     machine: &'a Machine,
     #[serde(flatten)]
-    beside: Beside,
+    beside: &'a Beside,
 }
 
 #[derive(Default, Serialize, Deserialize)]
@@ -161,7 +169,9 @@ impl Supervisor {
         let timer = Timer::new()?;
         epoll.add(&timer, EPOLLIN, TIMER)?;
         let bit = |signal: i32| 1u64 << (signal - 1);
-        let signals = Signals::new(bit(libc::SIGTERM) | bit(libc::SIGINT) | bit(libc::SIGUSR1))?;
+        // Only one that was started again has children of whom it knows nothing.
+        let strays = if again { bit(libc::SIGCHLD) } else { 0 };
+        let signals = Signals::new(bit(libc::SIGTERM) | bit(libc::SIGINT) | bit(libc::SIGUSR1) | strays)?;
         epoll.add(&signals, EPOLLIN, SIGNALS)?;
         if let Some(keeper) = &keeper {
             epoll.add(&keeper.pidfd, EPOLLIN, KEEPER)?;
@@ -174,9 +184,17 @@ impl Supervisor {
         let mut machine = Machine::new(&spec, Tuning::of(&spec), crate::pod::now());
         let mut beside = Beside::default();
         let path = sandbox.dir.join("state.json");
-        if let Some(stored) = atomic::read_json(&path)?.filter(|_| again) {
-            machine = stored;
-            beside = atomic::read_json(&path)?.unwrap_or_default();
+        let mut extras = Extras::default();
+        if let Some(read) = atomic::read_json::<serde_json::Value>(&path)?.filter(|_| again) {
+            let schema = read["schema"].as_u64().unwrap_or(0);
+            if schema > u64::from(SCHEMA) {
+                let problem = format!("{}: of schema {schema}, this podrt knows {SCHEMA}", path.display());
+                return Err(Error::new(Code::FailedPrecondition, problem));
+            }
+            beside = read_as(&path, &read)?;
+            machine = read_as(&path, &read)?;
+            let known = serde_json::to_value(Stored { machine: &machine, beside: &beside }).unwrap_or_default();
+            extras = Extras::between(&read, &known);
             // What was told after that state was written had these numbers.
             beside.seq += HISTORY as u64;
         }
@@ -190,6 +208,8 @@ impl Supervisor {
             _lock: lock,
             keeper,
             heirlooms,
+            successor: None,
+            strays: Vec::new(),
             arguments: Vec::new(),
             epoll,
             timer,
@@ -202,6 +222,7 @@ impl Supervisor {
             armed: None,
             dirty: true,
             unsaved: true,
+            extras,
             ended: Vec::new(),
             pod_cgroup: None,
             pause: None,
@@ -210,6 +231,7 @@ impl Supervisor {
             slots,
             burials: Vec::new(),
             helpers: Vec::new(),
+            removal: None,
             handlers: Handlers::default(),
             scratch: Scratch::default(),
             sessions: Sessions::default(),
@@ -248,8 +270,16 @@ impl Supervisor {
         if !self.unsaved {
             return Ok(());
         }
-        let stored = Stored { machine: &self.machine, beside: Beside { seq: self.seq, keep_record: self.keep_record } };
-        atomic::write_json(&self.sandbox.dir.join("state.json"), &stored, atomic::Durable::No)?;
+        let beside = Beside { seq: self.seq, keep_record: self.keep_record };
+        let stored = Stored { machine: &self.machine, beside: &beside };
+        let path = self.sandbox.dir.join("state.json");
+        if self.extras.is_empty() {
+            atomic::write_json(&path, &stored, atomic::Durable::No)?;
+        } else {
+            let mut value = serde_json::to_value(&stored).map_err(|e| Error::internal(e.to_string()))?;
+            self.extras.restore(&mut value);
+            atomic::write_json(&path, &value, atomic::Durable::No)?;
+        }
         self.unsaved = false;
         Ok(())
     }
@@ -268,6 +298,10 @@ impl Supervisor {
         self.dirty = written.is_err();
         self.tell(None);
     }
+}
+
+fn read_as<T: serde::de::DeserializeOwned>(path: &std::path::Path, value: &serde_json::Value) -> Result<T> {
+    T::deserialize(value).map_err(|e| Error::internal(format!("{}: not what podrt writes: {e}", path.display())))
 }
 
 /// Reads every bundle and merges its config: what is wrong with the request or the host is said before anything is made.

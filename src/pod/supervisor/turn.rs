@@ -10,11 +10,15 @@ use crate::pod::create::Ready;
 use crate::pod::error::Error;
 use crate::pod::machine::{Action, Event};
 use crate::pod::{restore, undo};
-use crate::sys::{daemon, event, fault};
+use crate::sys::{daemon, event, fault, keep};
 use std::time::Duration;
 
 /// How often a cgroup is looked at whose processes do not die.
 const BURIAL_RETRY: u64 = 10_000_000;
+
+/// How often, and how long, nanoseconds, a pod's files are removed again that a mount lies in.
+const REMOVAL_RETRY: u64 = 250_000_000;
+const REMOVAL: u64 = 30_000_000_000;
 
 impl Supervisor {
     /// Until the pod is gone. `ready` is told when the sandbox stands, and when `wait` is reached.
@@ -28,9 +32,16 @@ impl Supervisor {
             false => self.recover(),
         }
         let mut sources = Vec::new();
+        let mut fresh = !ready.is_open();
         loop {
             if let Some(code) = self.settle(&mut ready, wait) {
                 return code;
+            }
+            if std::mem::take(&mut fresh)
+                && let Some(keeper) = &self.keeper
+            {
+                // It has come up: the next one is its like. Had it not, it would be the one before.
+                keeper.take_program();
             }
             sources.clear();
             // With requests left from the last turn, what is ready is looked at, and not waited for.
@@ -57,8 +68,12 @@ impl Supervisor {
             }
             SIGNALS => {
                 while let Some(signal) = self.signals.take() {
-                    if signal == libc::SIGUSR1 {
-                        self.reap_left();
+                    match signal {
+                        libc::SIGUSR1 => self.reap_left(),
+                        libc::SIGCHLD => self.strays.retain(|pid| !keep::reaped(*pid)),
+                        _ => {}
+                    }
+                    if matches!(signal, libc::SIGUSR1 | libc::SIGCHLD) {
                         continue;
                     }
                     // The host goes down, or somebody ends the pod by its supervisor: all is ended, the record stays.
@@ -120,6 +135,9 @@ impl Supervisor {
             }
         }
         self.retry_burials();
+        if self.removal.is_some_and(|(at, _)| at <= event::monotonic()) {
+            self.delete();
+        }
         self.answer_waiting();
         self.scratch.attached.settle(&self.epoll);
         self.server.flush(&self.epoll);
@@ -128,6 +146,10 @@ impl Supervisor {
         }
         if self.keeper.is_none() {
             return Some(self.replace_keeper());
+        }
+        // Not before its creator has heard how far it is.
+        if self.successor.is_some() && !ready.is_open() {
+            self.hand_over();
         }
         self.set_timer();
         if busy {
@@ -212,10 +234,18 @@ impl Supervisor {
                 crate::store::remove_tree(&self.intent.data).map_err(Error::from)
             }
         };
-        // What cannot be removed is tried again with the next request; the supervisor stays for it.
         self.dirty = false;
+        let now = event::monotonic();
+        let (_, until) = self.removal.unwrap_or((now, now + REMOVAL));
+        if matches!(&result, Err(e) if is_held(e)) && now < until {
+            // Somebody is about to let go of a mount: nobody is told before.
+            self.removal = Some((now + REMOVAL_RETRY, until));
+            return;
+        }
+        // What cannot be removed is tried again with the next request; the supervisor stays for it.
+        self.removal = None;
         if result.is_ok() {
-            self.finished = Some(0);
+            self.finished = Some(super::DONE);
         }
         self.answer_deleted(result);
     }
@@ -236,11 +266,17 @@ impl Supervisor {
         let burial = (!self.burials.is_empty()).then(|| event::monotonic() + BURIAL_RETRY);
         let deadlines = self.waiting.iter().filter_map(|w| w.caller.deadline);
         let running = self.handlers.deadline().into_iter().chain(self.sessions.deadline());
-        let next = self.alarm.into_iter().chain(burial).chain(deadlines).chain(running).min();
+        let next =
+            self.alarm.into_iter().chain(burial).chain(self.removal.map(|(at, _)| at)).chain(deadlines).chain(running).min();
         if next != self.armed && self.timer.set(next).is_ok() {
             self.armed = next;
         }
     }
+}
+
+/// A mount is in the way, not an error of its own.
+fn is_held(e: &Error) -> bool {
+    matches!(e.errno, Some(libc::EBUSY | libc::EXDEV))
 }
 
 /// Something comes to be or ends by it.

@@ -84,7 +84,7 @@ impl Supervisor {
     }
 
     fn reply(&mut self, caller: &Caller, verb: Verb, fds: Vec<OwnedFd>) -> Reply {
-        if !fds.is_empty() && !matches!(verb, Verb::Exec { .. }) {
+        if !fds.is_empty() && !matches!(verb, Verb::Exec { .. } | Verb::Reexec { .. }) {
             let e = Error::new(Code::InvalidArgument, format!("{} fds came, want none", fds.len())).in_field("fds");
             return Reply::Now(Outcome::Error(e));
         }
@@ -97,6 +97,9 @@ impl Supervisor {
                 self.keep_record = false;
                 self.queue.push_back(Event::Delete { grace });
                 Reply::Later(if wait { Awaited::Deleted } else { Awaited::Recorded })
+            }
+            Verb::Reexec { schema } => {
+                Reply::Now(self.reexec(schema, fds).map_or_else(Outcome::Error, |()| Outcome::Ok(serde_json::Value::Null)))
             }
             Verb::Shutdown {} => {
                 self.keep_record = true;

@@ -3,7 +3,7 @@
 use super::attach::{self, Wish};
 use super::context::Context;
 use super::logs::cri::{Stream, Style};
-use super::logs::follow::Source;
+use super::logs::follow::{Line, Part, Source};
 use super::{Failure, Kind, Result, output};
 use crate::console::End;
 use crate::manifest::Manifest;
@@ -101,11 +101,11 @@ fn code(context: &Context, client: &mut Client, pod: &PodRecord, name: &str, att
 fn print_log(context: &Context, pod: &PodRecord, name: &str) -> Result {
     let folder = logs::folder(&context.roots, &pod.spec).join(name);
     let style = Style { prefix: String::new(), timestamps: false, close_lines: false };
-    let mut source = Source::new(folder, Some(0), None, style)?;
+    let mut source = Source::new(folder, Some(0), Part::default(), style)?;
     let (mut stdout, mut stderr) = (std::io::stdout().lock(), std::io::stderr().lock());
-    let mut write = |stream: Stream, bytes: &[u8]| match stream {
-        Stream::Stdout => stdout.write_all(bytes),
-        Stream::Stderr => stderr.write_all(bytes),
+    let mut write = |line: Line| match line.stream {
+        Stream::Stdout => stdout.write_all(line.bytes),
+        Stream::Stderr => stderr.write_all(line.bytes),
     };
     source.pump(false, &mut write)?;
     Ok(source.finish(&mut write)?)

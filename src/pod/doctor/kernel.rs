@@ -54,6 +54,13 @@ fn cgroups(round: &mut Round, roots: &Roots, known: &BTreeSet<String>, parent: &
         };
         round.found("cgroup", format!("{}/{name}", parent.path()), problem, ("ended and removed", end));
     }
+    // Whoever is born into a cgroup that was once killed as a whole may be killed himself (CLONE_INTO_CGROUP, seen on Linux 6.18): a
+    // leaf that nobody is in goes, and the next pod makes it anew.
+    if round.fix
+        && let Ok(leaf) = parent.existing(SUPERVISORS)
+    {
+        let _ = leaf.remove_if_empty();
+    }
 }
 
 /// Of a keeper or supervisor, whose command line says so: the state folder and the sandbox that it was started for.

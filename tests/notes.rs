@@ -39,6 +39,11 @@ fn row(t: &Test, pod: &str) -> String {
     table.split_whitespace().skip(1).take(2).collect::<Vec<_>>().join(" ")
 }
 
+/// What a container has printed so far: nothing where it has not begun.
+fn printed(t: &Test, pod: &str, container: &str) -> String {
+    t.podrt(["logs", pod, "-c", container]).run().stdout
+}
+
 fn apply(t: &Test, file: &str) -> Out {
     t.podrt(["apply", "-f", &note(file)]).run()
 }
@@ -63,7 +68,7 @@ fn pods_that_wait_for_a_services_name_stay_at_their_first_init_container_and_hol
             assert_eq!(apply(t, file).ok().stdout, "pod/myapp-pod created\n");
             assert!(before.elapsed() < Duration::from_secs(5), "create waits for the init container");
             t.eventually("the first init container's turn", 20, || {
-                let said = logs(t, "myapp-pod", "init-myservice");
+                let said = printed(t, "myapp-pod", "init-myservice");
                 (row(t, "myapp-pod") == "0/1 Init:0/2" && said.contains("waiting for myservice")).then_some(())
             });
             let pod = get(t, "myapp-pod");
@@ -87,7 +92,7 @@ fn an_init_loop_that_never_sleeps_fills_no_disk_and_holds_nobody_up(t: &Test) {
     named(t, || {
         apply(t, "init-loop.yaml").ok();
         let of = ["logs", "initpod", "-c", "init-ctr"];
-        t.eventually("it prints and prints", 20, || (logs(t, "initpod", "init-ctr").lines().count() > 100).then_some(()));
+        t.eventually("it prints and prints", 20, || (printed(t, "initpod", "init-ctr").lines().count() > 100).then_some(()));
         std::thread::sleep(Duration::from_secs(2));
         assert_eq!(row(t, "initpod"), "0/1 Init:0/1");
         let last = t.podrt([&of[..], &["--tail=5"]].concat()).run().ok();

@@ -164,8 +164,12 @@ fn units_are_what_systemd_reads(t: &Test) {
 /// What `podrt unit POD` has systemd run.
 fn a_service_is_ready_when_its_pod_is_and_ends_it_when_told(t: &Test) {
     let probe = "readinessProbe: {tcpSocket: {port: 7777}, periodSeconds: 1}";
-    create(t, &manifest(t, "web", ALWAYS, &[("app", &["reap"], ""), ("srv", &["serve", "7777", "hello"], probe)]), "started")
-        .ok();
+    create(
+        t,
+        &manifest(t, "web", ALWAYS, &[("app", &["reap"], ""), ("srv", &["serve", "7777", "hello", "0.0.0.0"], probe)]),
+        "started",
+    )
+    .ok();
     reboot(t);
     let socket = t.path("notify");
     let told = UnixDatagram::bind(&socket).unwrap();

@@ -86,6 +86,7 @@ fn by_id(store: &Store, sandbox: &Sandbox) -> Result<()> {
     let roots = store.roots();
     let uid = sandbox.id.rsplit_once('.').map_or(sandbox.id.as_str(), |(uid, _)| uid);
     cgroup(&format!("{}/pod{uid}", roots.cgroup_parent)).step("delete.cgroup")?;
+    network::give_back(sandbox, &roots.state).step("delete.network")?;
     let data = roots.data_of(&sandbox.id);
     store::remove_tree(&data).step("delete.data")?;
     remove_empty_parents(&data, &roots.data);

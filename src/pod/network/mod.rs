@@ -280,10 +280,20 @@ pub fn detach(record: &Record, pause: Option<i32>) -> Result<()> {
     Ok(link::delete(&mut Socket::route()?, &record.port)?)
 }
 
+/// Gives back the addresses of a sandbox, on whatever bridge they are: where its record cannot be read, or is of another boot. Its
+/// interface went with its pause.
+pub fn give_back(sandbox: &Sandbox, state: &Path) -> Result<()> {
+    let folders = |path: &Path| std::fs::read_dir(path).into_iter().flatten().flatten().map(|e| e.path()).collect::<Vec<_>>();
+    for folder in folders(&state.join("network")).iter().flat_map(|bridge| folders(bridge)).filter(|boot| boot.is_dir()) {
+        Leases { folder }.give_back(&[], &sandbox.dir)?;
+    }
+    Ok(())
+}
+
 /// Takes all back that a sandbox has of the network.
 pub fn undo(sandbox: &Sandbox, intent: &Intent) -> Result<()> {
     if intent.boot_id != store::process::boot_id() {
-        return Ok(());
+        return give_back(sandbox, &intent.roots.state);
     }
     // Interfaces and tables are those of the namespace that it was made in; from another one nothing of them is seen, and the
     // interface goes with the pod's.

@@ -4,6 +4,7 @@
 use super::{Test, leaks, world};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
+use nix::sys::signal::{SigHandler, Signal};
 use std::collections::VecDeque;
 use std::fs::File;
 use std::path::PathBuf;
@@ -143,6 +144,11 @@ fn report(test: &Running, code: Option<i32>, late: bool) -> usize {
 }
 
 fn child(cases: &[Case], name: &str) -> ExitCode {
+    // A script that runs the suites in the background ignores these, and podrt leaves ignored what its caller ignores.
+    for signal in [Signal::SIGINT, Signal::SIGQUIT] {
+        // SAFETY: the default disposition runs no code of ours.
+        let _ = unsafe { nix::sys::signal::signal(signal, SigHandler::SigDfl) };
+    }
     let Some((name, test)) = cases.iter().find(|c| c.0 == name) else { return ExitCode::from(2) };
     // Its own network as well: what pods do to their host's never touches the machine's.
     unshare(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWNET).expect("own namespaces");

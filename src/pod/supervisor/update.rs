@@ -7,6 +7,7 @@ use crate::pod::error::{Code, Error, Result};
 use crate::pod::machine::{Event, Life};
 use crate::pod::spec::{ContainerSpec, PodSpec};
 use crate::pod::update::Plan;
+use crate::pod::volume;
 use crate::store::atomic;
 
 impl Supervisor {
@@ -37,12 +38,13 @@ impl Supervisor {
             return Err(e.into());
         }
         let resized = self.resize(&plan, &old, &prepared);
+        let filled = self.pause.as_ref().map_or(Ok(()), |pause| volume::refresh(&old, &self.spec, pause));
         for (slot, ready) in prepared {
             self.slots[slot].prepared = Some(ready);
         }
         self.queue.push_back(Event::Update(plan.update));
         self.dirty = true;
-        resized
+        resized.and(filled)
     }
 
     /// One more container. It is started as soon as there is a sandbox.

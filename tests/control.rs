@@ -152,7 +152,7 @@ fn a_hundred_clients_slow_silent_malformed_and_huge_hold_nobody_up(t: &Test) {
     slow[0].set_read_timeout(Some(Duration::from_secs(5))).unwrap();
     let mut some = [0; 4096];
     assert!(slow[0].read(&mut some).unwrap() > 0);
-    drop((silent, huge, greedy, slow));
+    drop((silent, huge, greedy, slow, client));
     t.eventually("its fds are closed", 5, || (kernel_fds(supervisor) <= before).then_some(()));
     delete(t, "web");
 }

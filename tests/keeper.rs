@@ -347,7 +347,7 @@ fn short_runs_lose_no_line(t: &Test) {
         let text = serde_json::json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec}).to_string();
         let file = t.write("short.yaml", text);
         let out = t.podrt(["run", "-f", file.to_str().expect("UTF-8")]).run();
-        assert_eq!((out.code(), out.stdout.as_str()), (0, "1\n2\n3\n"), "run {run}: {out}");
+        assert_eq!((out.code(), out.stdout.as_str()), (0, "[app] 1\n[app] 2\n[app] 3\n"), "run {run}: {out}");
     }
     t.podrt(["delete", "pod", "--all", "--grace-period", "0"]).run().ok();
 }

@@ -60,15 +60,15 @@ fn several_containers_are_merged_by_time(t: &Test) {
     let script =
         |first: &str, second: &str| format!("for i in 1 2 3; do echo {first}$i; sleep 0.4; echo {second}$i; sleep 0.4; done");
     let (a, b) = (script("a", "A"), format!("sleep 0.2; {}", script("b", "B")));
-    create(t, &shell(t, "two", NEVER, &[("x", &a), ("y", &b)]), "started").ok();
+    create(t, &shell(t, "two", NEVER, &[("left", &a), ("right", &b)]), "started").ok();
     wait_phase(t, "two", "Succeeded");
     let text = logs(t, &["two", "--all-containers", "--timestamps", "--prefix"]).ok().stdout;
     let stamps: Vec<&str> = text.lines().map(|l| l.split(' ').nth(1).unwrap()).collect();
     assert_eq!(stamps.len(), 12, "{text}");
     assert!(stamps.is_sorted(), "{text}");
-    assert!(text.contains("[pod/two/x] ") && text.contains("[pod/two/y] "));
+    assert!(text.contains("[pod/two/left] ") && text.contains("[pod/two/right] "));
     // In turn, where the machine lets them.
-    let order: String = text.lines().map(|l| if l.contains("/x]") { 'x' } else { 'y' }).collect();
+    let order: String = text.lines().map(|l| if l.contains("/left]") { 'x' } else { 'y' }).collect();
     assert!(order.contains("xy") && order.contains("yx"), "{order}");
     delete(t, "two");
 }

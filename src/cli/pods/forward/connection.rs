@@ -24,7 +24,7 @@ pub struct Connection {
     reset: bool,
     /// The pod's side is not connected yet.
     connecting: bool,
-    /// What epoll was last told to watch.
+    /// What epoll watches now; 0: it does not know the socket.
     pub watched: [i32; 2],
 }
 
@@ -73,10 +73,6 @@ impl Connection {
     /// `side` is ready for `events`; `scratch` is anybody's.
     pub fn ready(&mut self, side: usize, events: i32, scratch: &mut [u8]) -> Fate {
         if self.connecting {
-            if side == LOCAL {
-                // Its client is gone before there was anybody to talk to.
-                return if events & (EPOLLERR | EPOLLHUP) != 0 { Fate::Done } else { Fate::Goes };
-            }
             match self.sides[REMOTE].take_error() {
                 Ok(None) => self.connecting = false,
                 Ok(Some(e)) | Err(e) => return Fate::Refused(crate::sys::Errno::from(e)),
@@ -86,12 +82,10 @@ impl Connection {
         if events & EPOLLOUT != 0 {
             self.flush(1 - side);
         }
-        // Both directions of the socket are gone: what it still holds is read, then the error itself.
+        // Both directions of the socket are gone: what it still holds is read, then the error itself; but not before there is room.
         let broken = events & (EPOLLERR | EPOLLHUP) != 0;
-        if events & EPOLLIN != 0 || (broken && self.wanted(side) & EPOLLIN != 0) {
+        if events & EPOLLIN != 0 || broken && self.wanted(side) & EPOLLIN != 0 {
             self.pump(side, scratch);
-        } else if broken && self.wanted(side) == 0 {
-            self.break_off(side);
         }
         self.fate()
     }

@@ -163,13 +163,14 @@ impl<'a> Relay<'a> {
         let Some((connection, _)) = &mut self.connections[slot] else { return Ok(()) };
         for side in [LOCAL, REMOTE] {
             let (wanted, token) = (connection.wanted(side), CONNECTIONS + 2 * slot as u64 + side as u64);
-            // -1 never is a mask: a socket that epoll does not know yet.
-            match connection.watched[side] {
-                watched if watched == wanted | KNOWN => continue,
-                0 => self.epoll.add(connection.side(side), wanted, token)?,
+            let watched = std::mem::replace(&mut connection.watched[side], wanted);
+            match (watched, wanted) {
+                (before, now) if before == now => {}
+                (0, _) => self.epoll.add(connection.side(side), wanted, token)?,
+                // Taken out: a socket whose both directions are shut would wake the loop without end, whatever is asked of it.
+                (_, 0) => self.epoll.remove(connection.side(side))?,
                 _ => self.epoll.modify(connection.side(side), wanted, token)?,
             }
-            connection.watched[side] = wanted | KNOWN;
         }
         Ok(())
     }
@@ -220,9 +221,6 @@ impl<'a> Relay<'a> {
         Ok(())
     }
 }
-
-/// Beside the mask: epoll knows the socket. No bit of epoll_ctl(2)'s events.
-const KNOWN: i32 = 1 << 24;
 
 impl AsFd for Listening {
     fn as_fd(&self) -> BorrowedFd<'_> {

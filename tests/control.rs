@@ -326,6 +326,13 @@ fn a_command_has_a_terminal_whose_other_end_comes_with_the_answer(t: &Test) {
     });
     master.write_all(b"\x04").unwrap();
     assert_eq!(c.get("ExecWait", json!({"session": session}))["exit_code"], 0);
+    // Gone before anybody could look: what it printed is still in the terminal.
+    for _ in 0..20 {
+        let session = c.get("Exec", json!({"command": ["echo", "hi"], "tty": true}))["session"].clone();
+        let shown = Shown::of(c.fd().into());
+        t.eventually("its output", 5, || shown.has("hi"));
+        assert_eq!(c.get("ExecWait", json!({"session": session}))["exit_code"], 0);
+    }
     // Whoever hangs the terminal up ends what runs on it.
     let session = c.get("Exec", json!({"command": ["sleep", "100"], "tty": true}))["session"].clone();
     drop(c.fd());
@@ -462,6 +469,178 @@ fn first_pid_or(t: &Test, pod: &str, leaf: &str) -> String {
     procs.lines().next().unwrap_or("999999999").to_owned()
 }
 
+/// cgroup v2's rule: a cgroup that hands controllers down takes no process itself.
+fn a_container_that_has_delegated_its_cgroup_can_still_be_entered(t: &Test) {
+    t.requires_controllers(&["pids"]);
+    let mut c = up(t, "web");
+    let app = cgroup(t, "web").join("app");
+    let inner = app.join("inner");
+    fs::create_dir(&inner).unwrap();
+    for pid in value(&app, "cgroup.procs").lines() {
+        fs::write(inner.join("cgroup.procs"), pid).unwrap();
+    }
+    fs::write(app.join("cgroup.subtree_control"), "+pids").unwrap();
+    assert_eq!(t.podrt(["exec", "web", "--", "echo", "in"]).run().ok().stdout, "in\n");
+    assert_eq!(fs::read_dir(&app).unwrap().flatten().filter(|e| e.path().is_dir()).count(), 1, "its leaf is gone");
+    let session = c.get("Exec", json!({"command": ["echo", "in"], "capture": 9}))["session"].clone();
+    assert_eq!(c.get("ExecWait", json!({"session": session}))["output"], "in\n");
+    delete(t, "web");
+}
+
+fn http_body(fd: std::os::fd::OwnedFd, port: u16) -> String {
+    use nix::libc::{AF_INET, connect, in_addr, sockaddr_in};
+    use std::os::fd::AsRawFd;
+    let loopback = in_addr { s_addr: u32::from_ne_bytes([127, 0, 0, 1]) };
+    let addr = sockaddr_in { sin_family: AF_INET as u16, sin_port: port.to_be(), sin_addr: loopback, sin_zero: [0; 8] };
+    // SAFETY: the address lives for the call, and is as long as said.
+    let connected = unsafe { connect(fd.as_raw_fd(), (&raw const addr).cast(), std::mem::size_of_val(&addr) as u32) };
+    assert_eq!(connected, 0, "the pod's loopback");
+    let mut stream = std::net::TcpStream::from(fd);
+    stream.write_all(b"GET / HTTP/1.0\r\n\r\n").unwrap();
+    text_of(stream)
+}
+
+fn the_mechanism_looks_counts_pauses_signals_and_lends_sockets(t: &Test) {
+    create(t, &manifest(t, "web", NEVER, &[("app", &["serve", "8080", "a sentence"], "")]), "started").ok();
+    let mut c = Control::connect(t, "web");
+    let sandbox = c.get("SandboxStatus", json!({}));
+    let pids = c.get("Pids", json!({}));
+    assert_eq!((&sandbox["ready"], &sandbox["name"], &sandbox["attempt"]), (&json!(true), &json!("web"), &json!(0)));
+    let net = format!("net:[{}]", sandbox["namespaces"]["net"]);
+    assert_eq!(net, namespace(pids["pause"].as_i64().unwrap() as i32, "net"));
+    let detail = c.get("ContainerStatus", json!({}));
+    assert_eq!((&detail["info"]["pid"], &detail["paused"]), (&pids["containers"]["app"], &json!(false)), "{detail}");
+    assert!(c.get("Stats", json!({}))["containers"]["app"]["pressure"].is_object());
+    // From the host's network into the pod's.
+    let body = t.eventually("an answer", 5, || {
+        c.get("Socket", json!({}));
+        let fd = c.fd();
+        std::panic::catch_unwind(|| http_body(fd, 8080)).ok()
+    });
+    assert!(body.contains("a sentence"), "{body}");
+    assert_eq!(c.refused("Socket", json!({"family": "unix"})), ("InvalidArgument".into(), "family".into()));
+    // A paused container answers nothing, and holds nobody up.
+    assert_eq!(c.get("ContainerPause", json!({"container": "app"})), Value::Null);
+    let app = cgroup(t, "web").join("app");
+    assert!(value(&app, "cgroup.events").contains("frozen 1"));
+    assert_eq!(c.get("ContainerStatus", json!({}))["paused"], true);
+    let session = c.get("Exec", json!({"command": ["true"], "timeout_ms": 300}))["session"].clone();
+    assert_eq!(c.get("ExecWait", json!({"session": session}))["timed_out"], true);
+    c.get("ContainerResume", json!({"container": "app"}));
+    assert!(value(&app, "cgroup.events").contains("frozen 0"));
+    // Without the controllers the kernel has nothing to change, and the error says so; with them it is done.
+    let update = c.ask("ContainerUpdateResources", json!({"container": "app", "resources": {"pids": {"limit": 77}}}));
+    match app.join("pids.max").exists() {
+        true => assert_eq!((&update["ok"], value(&app, "pids.max").as_str()), (&json!([]), "77"), "{update}"),
+        false => assert_eq!(update["error"]["code"], "FailedPrecondition", "{update}"),
+    }
+    let wrong = json!({"container": "app", "resources": {"pids": 5}});
+    assert_eq!(c.refused("ContainerUpdateResources", wrong), ("InvalidArgument".into(), "resources".into()));
+    c.get("ContainerKill", json!({"container": "app", "signal": 9}));
+    assert_eq!(c.ask("Wait", json!({"until": "finished"})).get("error"), None);
+    assert_eq!(status_of(&get(t, "web"), "app")["state"]["terminated"]["exitCode"], 137);
+    for (verb, args) in [
+        ("ContainerCreate", json!({"container": "app"})),
+        ("ContainerStart", json!({"container": "app"})),
+        ("ContainerStop", json!({"container": "app"})),
+        ("ContainerRemove", json!({"container": "app"})),
+        ("SandboxStop", json!({})),
+        ("SandboxCreate", json!({})),
+    ] {
+        assert_eq!(c.refused(verb, args).0, "FailedPrecondition", "{verb}: the pod's policy decides");
+    }
+    delete(t, "web");
+}
+
+fn external(t: &Test, pod: &str, containers: &[Container]) -> Control {
+    let file = manifest(t, pod, NEVER, containers);
+    t.podrt(["create", "--policy", "external", "-f", &file]).run().ok();
+    Control::connect(t, pod)
+}
+
+fn with_policy_external_nothing_runs_but_what_the_caller_starts(t: &Test) {
+    let mut c = external(t, "ext", &[("app", &["lines", "3"], ""), ("bad", &["reap"], "")]);
+    assert_eq!(c.get("SandboxStatus", json!({}))["ready"], true);
+    assert_eq!(c.get("Pids", json!({}))["containers"], json!({}));
+    assert_eq!(c.refused("ContainerStart", json!({"container": "app"})), ("FailedPrecondition".into(), "container".into()));
+    let made = c.get("ContainerCreate", json!({"container": "app"}));
+    assert_eq!(made["pid"], first_pid(t, "ext", "app"));
+    let program = fs::read_to_string(format!("/proc/{}/cmdline", made["pid"])).unwrap();
+    assert!(!program.contains("payload"), "held before its exec: {program:?}");
+    assert_eq!(c.get("ContainerStatus", json!({"container": "app"}))["held"], true);
+    assert_eq!(c.refused("ContainerCreate", json!({"container": "app"})).0, "AlreadyExists");
+    // Attached before it starts, one misses nothing.
+    assert_eq!(c.get("Attach", json!({"container": "app"}))["streams"], json!(["stdout", "stderr"]));
+    let (stdout, _stderr) = (fs::File::from(c.fd()), c.fd());
+    c.get("ContainerStart", json!({"container": "app"}));
+    assert_eq!(text_of(stdout), "1\n2\n3\n");
+    t.eventually("it has ended", 5, || {
+        let status = c.get("ContainerStatus", json!({"container": "app"}))["status"].clone();
+        (status["state"]["Terminated"]["exit_code"] == 0).then_some(())
+    });
+    assert_eq!(c.get("Status", json!({}))["phase"], "Running", "the sandbox is the caller's to end");
+    // Again, as another attempt; removed, and made anew.
+    assert_eq!(c.get("ContainerCreate", json!({"container": "app"}))["attempt"], 1);
+    assert_eq!(c.refused("ContainerRemove", json!({"container": "app"})).0, "FailedPrecondition");
+    assert_eq!(c.get("ContainerStop", json!({"container": "app"}))["held"], false);
+    c.get("ContainerRemove", json!({"container": "app"}));
+    assert!(c.get("ContainerList", json!({})).as_array().unwrap().is_empty());
+    delete(t, "ext");
+}
+
+fn with_policy_external_containers_come_and_go_with_the_sandbox(t: &Test) {
+    let mut c = external(t, "ext", &[("app", &["ignore-term"], "")]);
+    let bundle = support::world::fixtures().join("bundles/shell");
+    let spec = json!({"bundle": bundle, "command": ["sh", "-c", "echo $WHO; exec sleep 1000"], "env": [["WHO", "new"]]});
+    let made = c.get("ContainerCreate", json!({"container": "more", "spec": spec}));
+    assert_eq!(made["name"], "more");
+    c.get("ContainerStart", json!({"container": "more"}));
+    t.eventually("its output", 5, || (logs(t, "ext", "more") == "new\n").then_some(()));
+    let session = c.get("Exec", json!({"container": "more", "command": ["echo", "in"], "capture": 9}))["session"].clone();
+    assert_eq!(c.get("ExecWait", json!({"session": session}))["output"], "in\n");
+    let bad = json!({"bundle": bundle, "command": ["/none"]});
+    let refused = c.ask("ContainerCreate", json!({"container": "bad", "spec": bad}));
+    assert!(refused["error"]["message"].as_str().unwrap().contains("/none"), "{refused}");
+    assert_eq!(
+        c.refused("ContainerCreate", json!({"container": "x", "spec": {"bundle": "b"}})),
+        ("InvalidArgument".into(), "spec".into())
+    );
+    assert_eq!(c.refused("ContainerCreate", json!({"container": "../x", "spec": {}})).1, "container");
+    // The stop signal, then SIGKILL.
+    c.get("ContainerCreate", json!({"container": "app"}));
+    c.get("ContainerStart", json!({"container": "app"}));
+    let start = Instant::now();
+    let stopped = c.get("ContainerStop", json!({"container": "app", "grace": 1}));
+    assert_eq!(stopped["status"]["state"]["Terminated"]["signal"], 9, "{stopped}");
+    assert!(start.elapsed() >= Duration::from_millis(900));
+    // With one that is held, and one that runs.
+    c.get("ContainerCreate", json!({"container": "app"}));
+    c.get("SandboxStop", json!({"grace": 1}));
+    let pids = c.get("Pids", json!({}));
+    assert_eq!((&pids["pause"], &pids["containers"]), (&Value::Null, &json!({})));
+    assert_eq!(c.refused("ContainerCreate", json!({"container": "app"})).0, "FailedPrecondition");
+    assert_eq!(c.get("SandboxCreate", json!({}))["attempt"], 1);
+    assert_eq!(c.refused("SandboxCreate", json!({})).0, "AlreadyExists");
+    c.get("ContainerCreate", json!({"container": "more"}));
+    c.get("SandboxRemove", json!({"grace": 0}));
+    assert!(t.podrt(["get", "pods"]).run().ok().stdout.is_empty());
+}
+
+fn a_held_container_is_held_again_when_the_supervisor_is_killed(t: &Test) {
+    let mut c = external(t, "ext", &[("app", &["lines", "2"], "")]);
+    c.get("ContainerCreate", json!({"container": "app"}));
+    let supervisor = c.get("Pids", json!({}))["supervisor"].as_i64().unwrap() as i32;
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(supervisor), nix::sys::signal::Signal::SIGKILL).unwrap();
+    let mut c = t.eventually("the next one", 10, || {
+        let connect = || std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| Control::connect(t, "ext")));
+        UnixStream::connect(socket(t, "ext")).ok().and_then(|_| connect().ok())
+    });
+    t.eventually("held again", 10, || (c.get("ContainerStatus", json!({"container": "app"}))["held"] == true).then_some(()));
+    c.get("ContainerStart", json!({"container": "app"}));
+    t.eventually("it ran", 5, || (logs(t, "ext", "app") == "1\n2\n").then_some(()));
+    delete(t, "ext");
+}
+
 suite!(
     it_says_who_it_is_and_what_is_wrong_with_a_request,
     ctl_asks_from_the_command_line,
@@ -480,4 +659,9 @@ suite!(
     a_command_that_prints_without_end_costs_no_memory_and_waits_for_nobody,
     a_thousand_execs_leave_nothing,
     an_exec_into_a_container_that_ends_is_answered,
+    a_container_that_has_delegated_its_cgroup_can_still_be_entered,
+    the_mechanism_looks_counts_pauses_signals_and_lends_sockets,
+    with_policy_external_nothing_runs_but_what_the_caller_starts,
+    with_policy_external_containers_come_and_go_with_the_sandbox,
+    a_held_container_is_held_again_when_the_supervisor_is_killed,
 );

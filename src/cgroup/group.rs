@@ -59,6 +59,13 @@ impl Cgroup {
         }
     }
 
+    /// Gives the folder up, where nobody is in it or below it.
+    pub fn remove_if_empty(&self) -> Result<()> {
+        let name = self.path.rsplit('/').next().unwrap_or_default();
+        let name = c_string(&format!("../{name}"))?;
+        raw::unlinkat(self.dir.as_raw_fd(), &name, libc::AT_REMOVEDIR).map_err(|errno| self.error("remove", errno))
+    }
+
     fn name(&self, name: &str) -> Result<CString> {
         match components(name)?.as_slice() {
             [one] if *one == name => c_string(one),
@@ -242,13 +249,23 @@ impl Cgroup {
         Ok(())
     }
 
+    /// Asks that every process here and below stops; [`Cgroup::stands`] says when they have.
+    pub fn begin_freeze(&self) -> Result<()> {
+        self.put("cgroup.freeze", "1").map_err(|errno| self.error("write cgroup.freeze", errno))
+    }
+
+    /// Whether all have stopped.
+    pub fn stands(&self) -> Result<bool> {
+        self.event("frozen")
+    }
+
     /// Stops every process here and below, and waits until all have stopped; gives up, and thaws, at the deadline.
     pub fn freeze(&self, deadline: Duration) -> Result<()> {
         let until = Instant::now() + deadline;
         let events = self.watch("cgroup.events")?;
-        self.put("cgroup.freeze", "1").map_err(|errno| self.error("write cgroup.freeze", errno))?;
+        self.begin_freeze()?;
         loop {
-            if self.event("frozen")? {
+            if self.stands()? {
                 return Ok(());
             }
             let left = until.saturating_duration_since(Instant::now());

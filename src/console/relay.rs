@@ -91,11 +91,11 @@ pub fn supervise(pidfd: BorrowedFd, relay: Relay) -> Result<Exit> {
 }
 
 /// The caller's own end may be non-blocking too, when something else set its terminal so.
-fn wait_writable(fd: BorrowedFd) {
+pub(super) fn wait_writable(fd: BorrowedFd) {
     let _ = poll(&mut [PollFd::new(fd, PollFlags::POLLOUT)], PollTimeout::NONE);
 }
 
-fn resize(from: Option<BorrowedFd>, master: BorrowedFd) {
+pub(super) fn resize(from: Option<BorrowedFd>, master: BorrowedFd) {
     if let Some(size) = from.and_then(|f| tty::size(f).ok()) {
         let _ = tty::set_size(master, size);
     }

@@ -21,6 +21,16 @@ pub const LATE_POD_IP: &str = "\0status.podIP\0";
 /// The same for status.podIPs: all of them, with commas.
 pub const LATE_POD_IPS: &str = "\0status.podIPs\0";
 
+/// Who decides what runs in a sandbox.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Policy {
+    /// The pod's spec, as Kubernetes has it.
+    #[default]
+    Pod,
+    /// Whoever made it, by the control socket.
+    External,
+}
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PodSpec {
     pub schema: u32,
@@ -59,6 +69,8 @@ pub struct PodSpec {
     pub readiness_gates: Vec<String>,
     /// `--missing-controllers=warn`: a limit whose controller is missing warns, and does not fail.
     pub missing_controllers_warn: bool,
+    #[serde(default)]
+    pub policy: Policy,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

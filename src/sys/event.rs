@@ -152,6 +152,13 @@ pub fn poll_in(fd: BorrowedFd, millis: Option<u64>) -> Result<bool, Errno> {
     }
 }
 
+/// Whether the other end of a pipe is gone (POLLERR).
+pub fn has_error(fd: BorrowedFd) -> bool {
+    let mut p = libc::pollfd { fd: fd.as_raw_fd(), events: 0, revents: 0 };
+    // SAFETY: one pollfd, as said.
+    (unsafe { libc::poll(&mut p, 1, 0) }) > 0 && p.revents & libc::POLLERR != 0
+}
+
 fn clock(id: libc::clockid_t) -> libc::timespec {
     let mut t = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: `t` lives for the call; both clocks always exist.

@@ -71,6 +71,17 @@ pub fn connect_to(to: std::net::SocketAddr) -> Result<OwnedFd, Errno> {
     }
 }
 
+/// A socket of the network that this thread is in, blocking. `family`: AF_INET or AF_INET6.
+pub fn inet(family: i32, kind: i32) -> Result<OwnedFd> {
+    // SAFETY: no pointers.
+    let fd = unsafe { libc::socket(family, kind | libc::SOCK_CLOEXEC, 0) };
+    if fd < 0 {
+        return Err(Errno::last()).call(|| format!("socket(family {family}, type {kind})"));
+    }
+    // SAFETY: just made.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
 /// A listening, non-blocking socket `name` in the folder `dir`, mode 0600 from its first moment.
 pub fn listen(dir: BorrowedFd, name: &str) -> Result<OwnedFd> {
     let bind = || {

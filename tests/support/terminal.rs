@@ -46,6 +46,11 @@ impl Session {
         Session { master, slave, child, shown }
     }
 
+    /// The command's.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.shown.lock().expect("lock")).replace('\r', "")
     }

@@ -6,6 +6,7 @@ use super::{Failure, Kind, Result, json, output, yaml};
 use crate::container::Bundle;
 use crate::manifest::{Fresh, Manifest, Manifests, Update};
 use crate::pod::control::Stage;
+use crate::pod::spec::Policy;
 use crate::pod::status::{ContainerState, PodStatusModel};
 use crate::pod::{self, Code, CreateOptions, Created, DeleteOptions, PodRecord};
 use clap::ValueEnum;
@@ -19,6 +20,7 @@ Examples:
   podrt create -f pod.yaml --wait=ready --timeout=30s
   podrt create -f pods/ -R                         every manifest of a folder and of those below it
   podrt create -f pod.yaml --dry-run -o yaml       what would be asked for, with all defaults
+  podrt create --policy external -f pod.yaml       the sandbox alone; what runs in it is podrt ctl's
   generate | podrt create -f -                     from stdin
 
 Prints pod/NAME created. Exit code 0; 1 name taken or pod not up; 3 wrong manifest; 4 the host cannot; 5 --timeout is over.";
@@ -32,6 +34,17 @@ pub struct Args {
     pub reading: Reading,
     #[command(flatten)]
     pub making: Making,
+    /// Who decides what runs in it
+    #[arg(long, value_name = "WHO", default_value = "pod")]
+    policy: Who,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Who {
+    /// Its manifest
+    Pod,
+    /// The caller, by podrt ctl or the control socket: only the sandbox is made
+    External,
 }
 
 /// How pods are made, and what is said of it.
@@ -158,7 +171,15 @@ impl Task<'_> {
 
 pub fn create(args: &Args, context: &Context) -> Result {
     context.require_root()?;
-    make(&args.making, context, &args.reading.load(Fresh::Random, context)?)
+    let mut manifests = args.reading.load(Fresh::Random, context)?;
+    if args.policy == Who::External {
+        for manifest in &mut manifests.pods {
+            manifest.spec.policy = Policy::External;
+            // It bounds what runs by itself.
+            manifest.spec.active_deadline_seconds = None;
+        }
+    }
+    make(&args.making, context, &manifests)
 }
 
 /// Creates all of them, or none.

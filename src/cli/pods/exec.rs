@@ -6,11 +6,11 @@ use super::{Failure, Kind, Result, json, output};
 use crate::cgroup::{Cgroup, Hierarchy};
 use crate::console::{self, Relay};
 use crate::container::exec::{self, Exec};
-use crate::container::{Born, ErrorKind, Stdio, exe};
+use crate::container::{Born, Error, ErrorKind, Stdio, exe};
 use crate::pod::{self, PodRecord, Running};
 use crate::sys::errno::Call;
 use crate::sys::process::Exit;
-use crate::sys::{raw, tty};
+use crate::sys::{Errno, raw, tty};
 use oci_spec::runtime::Process;
 use std::fs::File;
 use std::io::{IsTerminal, stderr, stdin, stdout};
@@ -61,7 +61,7 @@ pub fn run(args: &Args, context: &Context) -> Result {
         );
     }
     let pod = context.pod(&args.namespace, &args.pod)?;
-    let name = container(args, context, &pod)?;
+    let name = container(args.container.as_deref(), args.quiet, "exec into", context, &pod)?;
     let target = Target::find(context, &pod, &name)?;
     let exit = target.exec(args)?;
     match exit {
@@ -74,17 +74,18 @@ pub fn run(args: &Args, context: &Context) -> Result {
     }
 }
 
-fn container(args: &Args, context: &Context, pod: &PodRecord) -> Result<String> {
+/// The container that is meant. `doing`: what cannot be done in a pod that has ended.
+pub(super) fn container(named: Option<&str>, quiet: bool, doing: &str, context: &Context, pod: &PodRecord) -> Result<String> {
     if pod.status.phase.is_terminal() {
         let phase = pod.status.phase.as_str();
-        return Err(Failure::failed(format_args!("cannot exec into a container in a completed pod; current phase is {phase}")));
+        return Err(Failure::failed(format_args!("cannot {doing} a container in a completed pod; current phase is {phase}")));
     }
-    match &args.container {
+    match named {
         Some(name) => Ok(context::container_named(pod, name)?.name.clone()),
         None => {
             let annotations = json::strings(&json::manifest(context, pod)?, "annotations");
             let annotated = annotations.get("kubectl.kubernetes.io/default-container").map(String::as_str);
-            context::default_container(pod, annotated, args.quiet)
+            context::default_container(pod, annotated, quiet)
         }
     }
 }
@@ -107,7 +108,7 @@ impl Target {
         Ok(Target { name: name.into(), running, cgroup, seccomp_cache })
     }
 
-    /// Starts the command, carries its bytes and waits for its end.
+    /// Starts the command, and sees it through.
     fn exec(&self, args: &Args) -> Result<Exit> {
         let process = self.process(args)?;
         let (null, stdin, stdout, stderr) = (self::null()?, stdin(), stdout(), stderr());
@@ -115,24 +116,48 @@ impl Target {
         if args.tty && args.stdin && !stdin.is_terminal() {
             output::complain("Unable to use a TTY - input is not a terminal or the right kind of file");
         }
-        let stdio = match args.tty {
-            true => Stdio::Terminal(tty::size(stdin.as_fd()).or_else(|_| tty::size(stdout.as_fd())).ok()),
-            false => Stdio::Fds([input, stdout.as_fd(), stderr.as_fd()]),
-        };
-        let exec = Exec {
-            preserve_fds: 0,
-            program: None,
-            init_pid: self.running.pid,
-            init: self.running.pidfd.as_fd(),
-            spec: &self.running.spec,
-            process: &process,
-            cgroup: self.cgroup.dir(),
-            stdio,
-            seccomp_cache: Some(&self.seccomp_cache),
+        let start = |cgroup: &Cgroup| {
+            let stdio = match args.tty {
+                true => Stdio::Terminal(tty::size(stdin.as_fd()).or_else(|_| tty::size(stdout.as_fd())).ok()),
+                false => Stdio::Fds([input, stdout.as_fd(), stderr.as_fd()]),
+            };
+            exec::start(&Exec {
+                preserve_fds: 0,
+                program: None,
+                init_pid: self.running.pid,
+                init: self.running.pidfd.as_fd(),
+                spec: &self.running.spec,
+                process: &process,
+                cgroup: cgroup.dir(),
+                stdio,
+                seccomp_cache: Some(&self.seccomp_cache),
+            })
         };
         // No signal is lost between the birth and the wait.
         let _ = raw::sigmask(console::forwarded_signals());
-        let Born { pidfd, console, warnings, .. } = exec::start(&exec).map_err(|e| self.failure(&e))?;
+        let mut leaf = None;
+        let born = start(&self.cgroup).or_else(|e| match &e {
+            // The container hands controllers down to cgroups of its own: then its cgroup itself takes no process (cgroup v2's rule of
+            // no inner ones), and a leaf beside them does. It is not made for every command: that would cost each some 100 us.
+            Error::Sys(call) if call.errno == Errno::EBUSY => {
+                let name = format!("podrt.exec.{}", raw::getpid());
+                let own = self.cgroup.child_or_existing(&name).map_err(|_| e)?;
+                start(leaf.insert(own))
+            }
+            _ => Err(e),
+        });
+        let outcome = born.map_err(|e| self.failure(&e)).and_then(|born| self.foreground(args, born));
+        if let Some(leaf) = leaf {
+            // Whoever was left running in it keeps it; it goes with the container.
+            let _ = leaf.remove_if_empty();
+        }
+        outcome
+    }
+
+    /// Carries the command's bytes and waits for its end.
+    fn foreground(&self, args: &Args, born: Born) -> Result<Exit> {
+        let Born { pidfd, console, warnings, .. } = born;
+        let (stdin, stdout) = (stdin(), stdout());
         for warning in warnings {
             output::complain(format_args!("Warning: {warning}"));
         }

@@ -2,6 +2,7 @@
 //! into the pod layer and prints. An error is printed here, once.
 
 mod apply;
+mod attach;
 mod context;
 mod create;
 mod ctl;
@@ -13,6 +14,7 @@ mod failure;
 mod generate;
 mod get;
 mod image;
+mod interact;
 mod json;
 mod logs;
 mod manifest;

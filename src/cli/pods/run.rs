@@ -1,12 +1,13 @@
 //! `podrt run`: pods in the foreground. They live in their supervisors as all pods do; this command shows their output, and ends
 //! them when it is told to end.
 
+use super::attach::Wish;
 use super::context::Context;
 use super::create::Making;
 use super::logs::cri::{Stream, Style};
 use super::logs::follow::{self, Source, Watch};
 use super::manifest::{Checks, Files};
-use super::{Failure, Kind, Result, create, generate, output, signals};
+use super::{Failure, Kind, Result, create, generate, interact, output, signals};
 use crate::manifest::{self, Fresh, Manifest, Manifests, Options};
 use crate::pod::client::Client;
 use crate::pod::control::What;
@@ -21,6 +22,7 @@ const EXAMPLES: &str = "\
 Examples:
   podrt run -f pod.yaml           Ctrl-C ends the pod within its grace period, a second one kills it
   podrt run --rm -f job.yaml      and removes it when it has ended
+  podrt run --rm -it -f sh.yaml   a shell in a pod of its own; ctrl-p ctrl-q leaves it running
   nohup podrt run -f pod.yaml &   its output goes to nohup.out
   podrt run web --image=bundle:./web --port=80          a pod without a manifest, in the background
   podrt run job --image=busybox --restart=Never --rm -- sh -c 'echo hello'
@@ -46,6 +48,12 @@ pub struct Args {
     /// Remove the pods when they have ended
     #[arg(long)]
     rm: bool,
+    /// Attach to the (single) pod's first container, and pass stdin on
+    #[arg(short = 'i', long)]
+    stdin: bool,
+    /// Give it a terminal, and be its other end
+    #[arg(short = 't', long)]
+    tty: bool,
 }
 
 /// A pod in the foreground.
@@ -63,10 +71,19 @@ struct Foreground {
 
 pub fn run(args: &Args, context: &Context) -> Result {
     context.require_root()?;
-    let manifests = manifests(args, context)?;
+    let mut manifests = manifests(args, context)?;
+    let wish = Wish { stdin: args.stdin, tty: args.tty, quiet: false };
+    let interactive = wish.stdin || wish.tty;
+    if interactive {
+        interact::prepare(&mut manifests.pods, &wish)?;
+    }
     let stays = args.generated.image.is_none() || args.generated.attach || args.rm;
-    if !stays || args.making.is_dry() {
+    if args.making.is_dry() || !(stays || interactive) {
         return create::make(&args.making, context, &manifests);
+    }
+    if interactive {
+        let pods = start(args, context, &manifests.pods)?;
+        return pods.iter().try_for_each(|pod| interact::run(context, pod, &wish, args.rm));
     }
     // From here on a signal is answered when the pods are there: half a pod is no one's.
     let signals = signals::ending().map_err(|e| Failure::new(Kind::Host, e))?;

@@ -2,7 +2,7 @@
 
 use super::context::{Context, Global};
 use super::failure::{Failure, Kind, Result};
-use super::{apply, create, ctl, delete, describe, exec, explain, get, image, logs, output, plan, run, version};
+use super::{apply, attach, create, ctl, delete, describe, exec, explain, get, image, logs, output, plan, run, version};
 use crate::cli::lazy::Lazy;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
@@ -59,6 +59,8 @@ enum Verb {
     Logs(Lazy<logs::Args>),
     /// Run a command in a container
     Exec(Lazy<exec::Args>),
+    /// Read and write a running container's own streams
+    Attach(Lazy<attach::Args>),
     /// End pods and remove what is left of them
     Delete(Lazy<delete::Args>),
     /// Show exactly what would be made of a manifest, and make nothing
@@ -87,6 +89,7 @@ impl Cli {
             Verb::Describe(Lazy(args)) => describe::run(&args, &context),
             Verb::Logs(Lazy(args)) => logs::run(&args, &context),
             Verb::Exec(Lazy(args)) => exec::run(&args, &context),
+            Verb::Attach(Lazy(args)) => attach::run(&args, &context),
             Verb::Delete(Lazy(args)) => delete::run(&args, &context),
             Verb::Plan(Lazy(args)) => plan::run(&args, &context),
             Verb::Image(Lazy(args)) => image::run(&args, &context),

@@ -16,7 +16,7 @@ use super::expand::expand;
 use super::resources::is_sidecar;
 use super::sysctls::dotted;
 use super::validate::BUNDLE;
-use crate::pod::spec::{ContainerSpec, PodSpec, RestartPolicy, SCHEMA, SandboxSpec};
+use crate::pod::spec::{ContainerSpec, PodSpec, Policy, RestartPolicy, SCHEMA, SandboxSpec};
 use k8s_openapi::api::core::v1::{self as k8s, Pod};
 use std::collections::HashMap;
 use std::path::{Component, Path, PathBuf};
@@ -112,6 +112,7 @@ pub fn pod(pod: &Pod, host: &Host<'_>, refs: &mut Refs<'_>) -> PodSpec {
         ephemeral_containers: Vec::new(),
         readiness_gates: spec.readiness_gates.iter().flatten().map(|g| g.condition_type.clone()).collect(),
         missing_controllers_warn: host.missing_controllers_warn,
+        policy: Policy::Pod,
     }
 }
 

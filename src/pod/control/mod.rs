@@ -20,8 +20,10 @@ mod verb;
 pub use verb::{Stage, Verb};
 
 use super::error::{Code, Error};
-use super::status::{EventRecord, PodStatusModel};
+use super::status::{ContainerStatus, EventRecord, PodStatusModel};
+use crate::cgroup::Stats;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Raised when an old side could misread a new one.
 pub const PROTOCOL: u32 = 1;
@@ -83,7 +85,7 @@ pub struct Pids {
     pub keeper: Option<i32>,
     pub pause: Option<i32>,
     /// Each running container's first process.
-    pub containers: std::collections::BTreeMap<String, i32>,
+    pub containers: BTreeMap<String, i32>,
 }
 
 /// A command that runs in a container.
@@ -109,6 +111,50 @@ pub struct SessionEnd {
     /// There was more.
     #[serde(default)]
     pub truncated: bool,
+}
+
+/// The sandbox itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SandboxDetail {
+    pub id: String,
+    pub namespace: String,
+    pub name: String,
+    pub uid: String,
+    /// How often it has been made anew.
+    pub attempt: u32,
+    pub ready: bool,
+    pub ips: Vec<String>,
+    /// Relative to the cgroup v2 mount.
+    pub cgroup: String,
+    /// Inodes of the namespaces that pause holds.
+    pub namespaces: BTreeMap<String, u64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ContainerDetail {
+    /// None before the first attempt was made.
+    pub info: Option<ContainerInfo>,
+    /// It is made, and its program does not run yet.
+    pub held: bool,
+    pub paused: bool,
+    pub status: ContainerStatus,
+}
+
+/// What the cgroups have counted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PodStats {
+    pub pod: Option<Stats>,
+    /// Of each that runs.
+    pub containers: BTreeMap<String, Stats>,
+}
+
+/// What a client is attached to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttachedStreams {
+    /// The container has a terminal: `stdin` is its master, and what it prints comes by `stdout` alone.
+    pub tty: bool,
+    /// What the fds are, in their order: `stdin`, `stdout`, `stderr`.
+    pub streams: Vec<String>,
 }
 
 /// What a watcher is told.

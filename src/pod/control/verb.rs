@@ -18,6 +18,18 @@ pub enum Stage {
     Finished,
 }
 
+fn inet() -> String {
+    "inet".into()
+}
+
+fn stream() -> String {
+    "stream".into()
+}
+
+fn yes() -> bool {
+    true
+}
+
 /// The enum and the list of its names, which are one.
 macro_rules! verbs {
     ($($(#[$about:meta])* $name:ident { $($(#[$field_about:meta])* $field:ident: $kind:ty),* $(,)? })*) => {
@@ -84,6 +96,77 @@ verbs! {
     }
     /// Answered with [`SessionEnd`](super::SessionEnd) when the command has ended.
     ExecWait { session: u64 }
+    /// Policy external: the sandbox again, after it was stopped or lost. Answer: [`SandboxDetail`](super::SandboxDetail).
+    SandboxCreate {}
+    /// Policy external: ends the containers, then the sandbox; the record stays. Answered when that is done.
+    SandboxStop {
+        #[serde(default)]
+        grace: Option<u64>,
+    }
+    /// The runtime-spec's linux.resources, for the pod as a whole. Answer: warnings.
+    SandboxUpdate { resources: serde_json::Value }
+    /// DeletePod with `wait`.
+    SandboxRemove {
+        #[serde(default)]
+        grace: Option<u64>,
+    }
+    /// Policy external: makes a container, and holds it before its program runs. Answer: [`ContainerInfo`](super::ContainerInfo).
+    ContainerCreate {
+        container: String,
+        /// Of one that the sandbox does not have yet: as in pod.json.
+        #[serde(default)]
+        spec: Option<serde_json::Value>,
+    }
+    /// Policy external: its program runs.
+    ContainerStart { container: String }
+    /// Policy external: the stop signal, and SIGKILL after `grace` seconds. Answered with [`ContainerDetail`](super::ContainerDetail) when
+    /// it has ended.
+    ContainerStop {
+        container: String,
+        #[serde(default)]
+        grace: Option<u64>,
+    }
+    /// Policy external: forgets one that has ended.
+    ContainerRemove { container: String }
+    /// Answer: [`SandboxDetail`](super::SandboxDetail).
+    SandboxStatus {}
+    /// Answer: [`ContainerDetail`](super::ContainerDetail).
+    ContainerStatus {
+        #[serde(default)]
+        container: String,
+    }
+    /// `signal` to its first process; None is SIGKILL for all of it.
+    ContainerKill {
+        container: String,
+        #[serde(default)]
+        signal: Option<i32>,
+    }
+    /// Stops all its processes. Answered when they stand.
+    ContainerPause { container: String }
+    ContainerResume { container: String }
+    /// The runtime-spec's linux.resources. Answer: warnings.
+    ContainerUpdateResources { container: String, resources: serde_json::Value }
+    /// Answer: [`PodStats`](super::PodStats).
+    Stats {}
+    /// A socket that is opened in the pod's network comes with the answer.
+    Socket {
+        /// `inet` or `inet6`.
+        #[serde(default = "inet")]
+        family: String,
+        /// `stream` or `dgram`.
+        #[serde(default = "stream")]
+        kind: String,
+    }
+    /// Streams of a running container, whose ends come as fds with the answer, an [`AttachedStreams`](super::AttachedStreams).
+    Attach {
+        /// Empty: the pod's first.
+        #[serde(default)]
+        container: String,
+        #[serde(default)]
+        stdin: bool,
+        #[serde(default = "yes")]
+        output: bool,
+    }
     /// The size of its terminal.
     ExecResize { session: u64, rows: u16, cols: u16 }
     /// `signal` to the command; None is SIGKILL for all that it has started.

@@ -70,7 +70,7 @@ impl Machine {
             Event::Condition { kind, status, reason, message } => self.set_gate(kind, status, reason, message, step),
             // It is spent, and also if it rang early: whatever is still due sets it anew.
             Event::Timer => self.timer = None,
-            Event::Delete { .. } | Event::Recovered { .. } => {}
+            Event::Delete { .. } | Event::Recovered { .. } | Event::Asked(_) => {}
         }
     }
 
@@ -117,6 +117,9 @@ impl Machine {
             self.follow_end(index, 128, step.now, step);
         } else {
             self.not_made(index, reason, message, step);
+            if self.external {
+                self.not_made_for_the_caller(index);
+            }
             if self.is_ending() {
                 self.containers[index].settle();
             }
@@ -164,7 +167,7 @@ impl Machine {
         // What was ended with its sandbox has not ended by itself: its exit code, 0 as well, says nothing about it.
         let taken_down = matches!(self.sandbox, Sandbox::Lost { .. }) && container.restart != RestartPolicy::Never;
         let comes_back = container.comes_back(code) || taken_down || replaced;
-        if self.is_ending() || !comes_back {
+        if self.is_ending() || self.external || !comes_back {
             self.containers[index].state = State::Ended;
         } else {
             self.set_back(index, at, step);

@@ -41,6 +41,8 @@ pub enum Event {
     Timer,
     /// The pod is to be deleted. `grace` in seconds: None is the spec's, 0 kills at once. A later one with a shorter grace shortens.
     Delete { grace: Option<u64> },
+    /// Policy external: what the caller wants done.
+    Asked(super::Asked),
     /// A supervisor started again (not the first time) has looked around. Comes once, before any other event, with one entry
     /// for every container and for the sandbox; the answer repeats every action that is still due, the timer included.
     Recovered { sandbox: SandboxFound, containers: Vec<(String, Found)> },

@@ -12,6 +12,7 @@
 //! |---|---|
 //! | `state` | the three enums and their diagram |
 //! | `absorb`, `recover` | event -> state |
+//! | `external` | what a caller asks of a sandbox that decides nothing itself |
 //! | `start` | sandbox, init sequence, app containers |
 //! | `backoff` | who comes back, and when |
 //! | `change` | updates in place, ephemeral containers |
@@ -30,6 +31,7 @@ mod clock;
 mod conditions;
 mod container;
 mod event;
+mod external;
 mod handler;
 mod hooks;
 mod phase;
@@ -50,12 +52,13 @@ pub use checks::Check;
 pub use clock::{Now, SECOND};
 pub use container::Container;
 pub use event::{Event, Exit, Found, SandboxFound, StartFailure};
+pub use external::Asked;
 pub use handler::{Outcome, Purpose, Verdict};
 pub use state::{Ending, Health, Life, Run, Sandbox, Setback, Stage, State, Stop, Why};
 pub use stop::Back;
 pub use tuning::Tuning;
 
-use crate::pod::spec::{PodSpec, Qos};
+use crate::pod::spec::{PodSpec, Policy, Qos};
 use crate::pod::status::{Condition, Deletion, EventRecord, Phase};
 use serde::{Deserialize, Serialize};
 
@@ -75,6 +78,12 @@ pub struct Machine {
     began: Now,
     /// Monotonic nanoseconds: spec.activeDeadlineSeconds after `began`.
     deadline: Option<u64>,
+    /// Policy external: only what is asked for is done.
+    #[serde(default)]
+    external: bool,
+    /// It asks for a sandbox.
+    #[serde(default)]
+    wanted: bool,
     life: Life,
     sandbox: Sandbox,
     sandbox_backoff: Backoff,
@@ -119,6 +128,8 @@ impl Machine {
             grace_seconds: spec.grace_seconds,
             began: now,
             deadline: spec.active_deadline_seconds.map(|s| now.mono.saturating_add(s.saturating_mul(SECOND))),
+            external: spec.policy == Policy::External,
+            wanted: spec.policy == Policy::External,
             life: Life::New,
             sandbox: Sandbox::None { attempt: 0 },
             sandbox_backoff: Backoff::default(),
@@ -151,6 +162,10 @@ impl Machine {
             Event::Delete { grace } => {
                 self.delete(grace, &mut step);
                 true
+            }
+            Event::Asked(asked) => {
+                self.asked(asked, &mut step);
+                false
             }
             other => {
                 self.absorb(other, &mut step);
@@ -196,7 +211,9 @@ impl Machine {
 
     /// What follows from the state as it now is.
     fn reconcile(&mut self, step: &mut Step) {
-        if self.life == Life::Live {
+        if self.life == Life::Live && self.external {
+            self.drive_external(step);
+        } else if self.life == Life::Live {
             self.drive_sandbox(step);
             if self.sandbox.is_ready() {
                 self.drive_init(step);

@@ -37,6 +37,13 @@ impl Machine {
             return;
         }
         self.phase = match self.life {
+            Life::New | Life::Live if self.external => {
+                if self.sandbox.is_ready() {
+                    Phase::Running
+                } else {
+                    Phase::Pending
+                }
+            }
             Life::New | Life::Live => self.live_phase(),
             // It stays what it was until nothing runs any more.
             Life::Ending(_) if self.any_alive() => self.live_phase(),

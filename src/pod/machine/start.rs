@@ -14,16 +14,20 @@ impl Machine {
             Sandbox::Lost { attempt, until } => {
                 self.stop_in_order(Some(until), step);
                 if !self.any_alive() && self.wants_a_sandbox() {
-                    self.sandbox = Sandbox::Stopping { attempt };
-                    step.changed = true;
-                    step.actions.push(Action::StopSandbox { attempt });
+                    self.stop_sandbox(attempt, step);
                 }
             }
             _ => {}
         }
     }
 
-    fn make_sandbox(&mut self, attempt: u32, step: &mut Step) {
+    pub(super) fn stop_sandbox(&mut self, attempt: u32, step: &mut Step) {
+        self.sandbox = Sandbox::Stopping { attempt };
+        step.changed = true;
+        step.actions.push(Action::StopSandbox { attempt });
+    }
+
+    pub(super) fn make_sandbox(&mut self, attempt: u32, step: &mut Step) {
         self.sandbox = Sandbox::Making { attempt };
         step.changed = true;
         step.actions.push(Action::CreateSandbox { attempt });
@@ -61,7 +65,7 @@ impl Machine {
 
     /// Its turn has come, whatever its back-off says.
     pub(super) fn may_start(&self, index: usize) -> bool {
-        if self.life != Life::Live || !self.sandbox.is_ready() {
+        if self.life != Life::Live || self.external || !self.sandbox.is_ready() {
             return false;
         }
         match self.containers[index].role {
@@ -76,13 +80,15 @@ impl Machine {
     /// When the sandbox has to be thought about again, in monotonic nanoseconds.
     pub(super) fn sandbox_due(&self) -> Option<u64> {
         match self.sandbox {
+            // Nothing is tried again unasked.
+            Sandbox::BackOff { .. } if self.external => None,
             Sandbox::BackOff { until, .. } => Some(until),
             Sandbox::Lost { until, .. } => self.someone_waits_to_stop().then_some(until),
             _ => None,
         }
     }
 
-    fn start(&mut self, index: usize, step: &mut Step) {
+    pub(super) fn start(&mut self, index: usize, step: &mut Step) {
         let container = &mut self.containers[index];
         if matches!(container.state, State::BackOff { why: Setback::Crashed, .. }) {
             container.crashes.pass(step.now.mono, &self.tuning);

@@ -5,7 +5,7 @@ use super::output::{Output, STREAMS, Stream};
 use super::sandbox::leaf_of;
 use super::state::{SLOTS, Supervisor};
 use crate::cgroup::{Cgroup, devices};
-use crate::container::{self, Birth, Bundle, ErrorKind, Extra, Join, Plan, Stdio};
+use crate::container::{self, Birth, Bundle, ErrorKind, Extra, Gate, Join, Plan, Stdio};
 use crate::pod::config::{self, Config};
 use crate::pod::error::{Code, Error, Result};
 use crate::pod::image;
@@ -13,12 +13,13 @@ use crate::pod::logs;
 use crate::pod::logs::file::{Log, Rotation};
 use crate::pod::logs::ring::{Entry, Ring};
 use crate::pod::machine::{Event, Exit, StartFailure};
-use crate::pod::spec::{ContainerSpec, PodSpec};
+use crate::pod::spec::{ContainerSpec, PodSpec, Policy};
 use crate::pod::volume;
 use crate::rootfs::Root;
 use crate::store::{self, Process, atomic};
 use crate::sys::errno::Call;
 use crate::sys::event::{self, EPOLLIN};
+use crate::sys::tty::Size;
 use crate::sys::{fault, keep, mount, process, raw};
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -58,6 +59,8 @@ pub(super) struct Running {
     pub output: Output,
     /// Held open, so that the container's stdin does not end.
     pub stdin: Option<OwnedFd>,
+    /// Policy external: what the birth waits for, all but its exec done.
+    pub gate: Option<OwnedFd>,
     /// Under which the keeper keeps it.
     pub serial: u64,
     pub files: Option<Files>,
@@ -121,10 +124,18 @@ impl Supervisor {
             Ok(running) => {
                 let (id, pid) = (running.id.clone(), running.pid);
                 self.slots[slot].last = Some((attempt, id.clone()));
+                let held = running.gate.is_some();
                 self.slots[slot].running = Some(running);
+                if held {
+                    // It has not started before it is let go.
+                    return;
+                }
                 Event::ContainerStarted { name: name.into(), attempt, id, pid }
             }
-            Err(Failure(reason, message)) => Event::ContainerStartFailed { name: name.into(), attempt, reason, message },
+            Err(Failure(reason, message)) => {
+                self.slots[slot].failure = Some(message.clone());
+                Event::ContainerStartFailed { name: name.into(), attempt, reason, message }
+            }
         };
         self.queue.push_back(answer);
     }
@@ -137,15 +148,19 @@ impl Supervisor {
         prepared.config.late(&self.ips());
         let group = self.leaf(spec, &prepared)?;
         let serial = event::monotonic();
-        let born = self.born(serial, spec, attempt, &prepared, &group);
+        let born = self.born((slot, serial), spec, attempt, &prepared, &group);
         match born {
-            Ok((born, files, output, stdin)) => {
+            Ok((born, files, output, stdin, gate)) => {
                 let _ = fault::point("keep.birth");
                 let id = container_id(&self.spec, &spec.name, attempt);
                 let pid = born.pid;
                 let start = Process::of(pid).map_or(0, |p| p.start);
-                let running = Running { attempt, id, pid, pidfd: born.pidfd, start, cgroup: group, output, stdin, serial, files };
-                self.keep(&spec.name, Some(&running.pidfd), running.note(&spec.name), &running.output, running.stdin.as_ref());
+                let running =
+                    Running { attempt, id, pid, pidfd: born.pidfd, start, cgroup: group, output, stdin, gate, serial, files };
+                if spec.stdin || spec.tty {
+                    self.scratch.attached.expect(slot);
+                }
+                self.keep_running(&spec.name, &running);
                 self.watch(slot, &running)?;
                 // For those who enter it later; not on the way of its start.
                 let folder = self.sandbox.dir.join("containers").join(&spec.name);
@@ -200,12 +215,12 @@ impl Supervisor {
     #[allow(clippy::type_complexity)]
     fn born(
         &mut self,
-        serial: u64,
+        (slot, serial): (usize, u64),
         spec: &ContainerSpec,
         attempt: u32,
         prepared: &Prepared,
         group: &Cgroup,
-    ) -> Result<(container::Born, Option<Files>, Output, Option<OwnedFd>), Failure> {
+    ) -> Result<(container::Born, Option<Files>, Output, Option<OwnedFd>, Option<OwnedFd>), Failure> {
         let log = Log::new(logs::file(&self.intent.roots, &self.spec, &spec.name, attempt), Rotation::default());
         let (root, files) = self.root(spec, attempt, prepared)?;
         let birth = (|| {
@@ -227,11 +242,13 @@ impl Supervisor {
             let cache = self.intent.roots.data.join("seccomp");
             let id = container_id(&self.spec, &spec.name, attempt);
             let stdio = match spec.tty {
-                true => Stdio::Terminal(None),
+                // As a terminal has it before anybody has said its own.
+                true => Stdio::Terminal(Some(Size { rows: 24, cols: 80 })),
                 false => Stdio::Fds([stdin_read.as_fd(), out.as_fd(), err.as_fd()]),
             };
             fault::point("start.volumes")?;
             let mounts = volume::mounts(&self.spec, spec, &self.intent.data, pause)?;
+            let gate = (self.spec.policy == Policy::External).then(event::pipe).transpose()?;
             fault::point("start.plan")?;
             let plan = Plan::new(&Birth {
                 extra: Extra::default(),
@@ -242,7 +259,7 @@ impl Supervisor {
                 join: Some(join),
                 cgroup: group.dir(),
                 stdio,
-                gate: None,
+                gate: gate.as_ref().map(|(read, _)| Gate { fd: read.as_fd(), parent_leaves: false }),
                 mounts: &mounts,
                 seccomp_cache: Some(&cache),
             })?;
@@ -252,15 +269,16 @@ impl Supervisor {
                 None => [Some(Stream::new(out_read, 0, written[0])?), Some(Stream::new(err_read, 1, written[1])?)],
             };
             let rings = streams.iter().flatten().map(|_| Ring::new()).collect::<crate::sys::Result<Vec<_>>>()?;
-            let output = Output { log, streams, rings, written };
+            let output = Output { slot, log, streams, rings, written };
             // Before the birth: a start that is cut off after it is found by this, and not done twice.
             let note = Note { serial, container: Some(spec.name.clone()), attempt, id, pid: 0, start: 0, fds: Vec::new() };
-            self.keep(&spec.name, None, note, &output, stdin.as_ref());
+            let gate = gate.map(|(_, write)| write);
+            self.keep(&spec.name, None, note, &output, [stdin.as_ref(), gate.as_ref()]);
             fault::point("start.birth")?;
-            Ok((container::start(plan)?, output, stdin))
+            Ok((container::start(plan)?, output, stdin, gate))
         })();
         match birth {
-            Ok((born, output, stdin)) => Ok((born, files, output, stdin)),
+            Ok((born, output, stdin, gate)) => Ok((born, files, output, stdin, gate)),
             Err(failure) => {
                 if let Some(files) = files {
                     self.discard(files.folder);
@@ -315,19 +333,44 @@ impl Supervisor {
         Ok((root, Some(Files { folder, _memory: Some(memory) })))
     }
 
-    /// Puts what the next supervisor would need into the keeper's keeping.
-    fn keep(&mut self, name: &str, pidfd: Option<&OwnedFd>, mut note: Note, output: &Output, stdin: Option<&OwnedFd>) {
+    fn keep_running(&mut self, name: &str, running: &Running) {
+        let ends = [running.stdin.as_ref(), running.gate.as_ref()];
+        self.keep(name, Some(&running.pidfd), running.note(name), &running.output, ends);
+    }
+
+    /// Puts what the next supervisor would need into the keeper's keeping. `ends`: the writing ends of its stdin and its gate.
+    fn keep(&mut self, name: &str, pidfd: Option<&OwnedFd>, mut note: Note, output: &Output, ends: [Option<&OwnedFd>; 2]) {
         let mut fds: Vec<_> = pidfd.iter().map(|fd| ("pidfd".to_string(), fd.as_fd())).collect();
         for (name, stream) in STREAMS.iter().zip(&output.streams) {
             fds.extend(stream.as_ref().map(|s| (name.to_string(), s.fd.as_fd())));
         }
         fds.extend(STREAMS.iter().zip(&output.rings).map(|(name, ring)| (format!("{name} ring"), ring.as_fd())));
-        fds.extend(stdin.map(|fd| ("stdin".to_string(), fd.as_fd())));
+        fds.extend(["stdin", "gate"].iter().zip(ends).filter_map(|(name, fd)| Some((name.to_string(), fd?.as_fd()))));
         let (names, fds): (Vec<_>, Vec<_>) = fds.into_iter().unzip();
         note.fds = names;
         if let Some(Err(e)) = self.keeper.as_ref().map(|k| k.put(&note, &fds)) {
             self.warnings.push(format!("container {name}: {e}: a supervisor started again will not know it"));
         }
+    }
+
+    /// Gives up the writing end of a container's stdin, here and in the keeper's keeping.
+    pub fn drop_stdin(&mut self, slot: usize) {
+        if let Some(running) = &mut self.slots[slot].running {
+            running.stdin = None;
+        }
+        self.keep_anew(slot);
+    }
+
+    /// What the keeper has of a container is no longer what is there.
+    pub fn keep_anew(&mut self, slot: usize) {
+        let Some(name) = self.container(slot).map(|c| c.name.clone()) else { return };
+        let Some(mut running) = self.slots[slot].running.take() else { return };
+        let old = std::mem::replace(&mut running.serial, event::monotonic());
+        self.keep_running(&name, &running);
+        if let Some(keeper) = &self.keeper {
+            keeper.forget(&[old]);
+        }
+        self.slots[slot].running = Some(running);
     }
 
     pub fn watch_adopted(&mut self, slot: usize, running: &Running) -> crate::sys::Result<()> {

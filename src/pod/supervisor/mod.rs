@@ -10,6 +10,7 @@
 //! | `turn` | the loop: what is ready, what follows from it, what is written and answered |
 //! | `sandbox` | the pod's cgroup and pause |
 //! | `container` | one attempt: cgroup, overlay, pipes, birth; its end |
+//! | `attach` | those who read what containers print as it comes, and write to their stdin |
 //! | `output` | what containers print, to their logs |
 //! | `probe` | probes and hooks |
 //! | `requests` | what the control socket asks: a file for each group of verbs |
@@ -17,6 +18,7 @@
 //! | `network` | the pod's interface, the proxy for the host's loopback, a flushed firewall |
 //! | `helper` | what may take long, in a process of its own |
 
+mod attach;
 pub(super) mod birth;
 mod container;
 mod helper;

@@ -1,5 +1,6 @@
 //! What containers print: from their pipes to their logs, by way of rings that outlive this process (`logs::ring`).
 
+use super::attach::Attached;
 use super::container::Running;
 use super::state::{SLOTS, Supervisor};
 use crate::pod::logs::file::Log;
@@ -31,6 +32,8 @@ impl Stream {
 
 /// The way of a container's output, from its pipes to its log.
 pub(super) struct Output {
+    /// The container's.
+    pub slot: usize,
     pub log: Log,
     /// stdout and stderr; of a terminal the first alone.
     pub streams: [Option<Stream>; 2],
@@ -43,6 +46,8 @@ pub(super) struct Output {
 /// Buffers that all streams share; they cost memory only as far as they are used.
 #[derive(Default)]
 pub(super) struct Scratch {
+    /// Those who read along.
+    pub attached: Attached,
     clock: Clock,
     input: Vec<u8>,
     output: Vec<u8>,
@@ -77,6 +82,7 @@ impl Output {
         loop {
             scratch.input.resize(CHUNK, 0);
             let n = self.rings[which].read(stream.fed, &mut scratch.input);
+            scratch.attached.feed(self.slot, which, &scratch.input[..n]);
             let stamp = scratch.clock.now();
             stream.lines.feed(&scratch.input[..n], &stamp, &mut scratch.output);
             stream.fed += n as u64;
@@ -115,6 +121,7 @@ impl Output {
             self.feed(scratch, which, true);
             self.streams[which] = None;
         }
+        scratch.attached.end(self.slot, None);
     }
 
     fn has_more(&self, which: usize) -> bool {
@@ -135,6 +142,7 @@ impl Supervisor {
                     if let Some(stream) = output.streams.get_mut(which).and_then(Option::take) {
                         let _ = self.epoll.remove(&stream.fd);
                     }
+                    self.scratch.attached.end(slot, Some(which));
                     return;
                 }
             }

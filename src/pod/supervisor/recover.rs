@@ -136,6 +136,10 @@ impl Supervisor {
         let mut fds: Vec<_> = fds.into_iter().map(|(name, fd)| (name, Some(fd))).collect();
         let mut take = |name: &str| fds.iter_mut().find(|(n, _)| n == name).and_then(|(_, fd)| fd.take());
         let pidfd = take("pidfd")?;
+        if take("gate").is_some() {
+            // Held before its exec: what has asked for that asks again, and it is made anew.
+            return None;
+        }
         let rings: Vec<Ring> = STREAMS.iter().filter_map(|s| take(&format!("{s} ring"))).map(Ring::adopt).collect();
         let entry = rings.first().map(Entry::last)?;
         let path = logs::file(&self.intent.roots, &self.spec, name, note.attempt);
@@ -153,8 +157,9 @@ impl Supervisor {
             pidfd,
             start: note.start,
             cgroup,
-            output: Output { log, streams, rings, written },
+            output: Output { slot, log, streams, rings, written },
             stdin: take("stdin"),
+            gate: None,
             serial: note.serial,
             files: folder.exists().then_some(Files { folder, _memory: None }),
         };

@@ -10,7 +10,7 @@
 //! cgroups that do); where a container has delegated its own cgroup further, the leaf is the only place that still takes a process.
 //! A leaf that is empty at a session's end serves the next: a probe costs no mkdir.
 
-use super::state::{SESSIONS, Supervisor};
+use super::state::{ATTACHES, SESSIONS, Supervisor};
 use crate::cgroup::Cgroup;
 use crate::container::exec::{self, Template};
 use crate::container::{self, ErrorKind};
@@ -69,6 +69,7 @@ pub(super) enum Then {
 /// How a session ended, and what it printed.
 #[derive(Debug, Clone)]
 pub(super) struct Ended {
+    pub pid: i32,
     pub how: How,
     pub output: Vec<u8>,
     pub truncated: bool,
@@ -118,6 +119,8 @@ struct Ready {
 pub(super) struct Sessions {
     live: BTreeMap<u64, Session>,
     ended: VecDeque<(u64, Ended)>,
+    /// Of commands that ended before anybody could be given the other end of their terminal.
+    masters: Vec<(u64, OwnedFd)>,
     ready: Vec<Ready>,
     /// Empty leaves, by slot and attempt.
     leaves: Vec<(usize, u32, Cgroup)>,
@@ -145,7 +148,11 @@ impl Sessions {
     }
 
     pub fn take_master(&mut self, id: u64) -> Option<OwnedFd> {
-        self.live.get_mut(&id)?.master.take()
+        if let Some(session) = self.live.get_mut(&id) {
+            return session.master.take();
+        }
+        let at = self.masters.iter().position(|(i, _)| *i == id)?;
+        Some(self.masters.swap_remove(at).1)
     }
 
     /// Any end of its terminal, to set its size.
@@ -204,7 +211,7 @@ impl Supervisor {
         let id = self.sessions.next;
         let mut session = self.begin(ask)?;
         // Numbers and tokens come round together, after a thousand million sessions.
-        self.sessions.next = (id + 1) % ((super::super::control::server::LISTENER - SESSIONS) / 4);
+        self.sessions.next = (id + 1) % ((ATTACHES - SESSIONS) / 4);
         let base = SESSIONS + 4 * id;
         let sources = [
             Some((session.pidfd.as_fd(), base + PROCESS)),
@@ -356,7 +363,9 @@ impl Supervisor {
         // A report that came with the end is read first: why it did not run says more than the code of its child.
         self.session_reported(id);
         self.tell_session(id, How::Exited(exit));
-        let Some(session) = self.sessions.live.remove(&id) else { return };
+        let Some(mut session) = self.sessions.live.remove(&id) else { return };
+        let ran = self.sessions.ended(id).is_some_and(|e| !matches!(e.how, How::NotRun(_)));
+        self.sessions.masters.extend(session.master.take().filter(|_| ran).map(|master| (id, master)));
         let attempt = self.slots.get(session.slot).and_then(|s| s.running.as_ref()).map(|r| r.attempt);
         if let (Some(leaf), Some(attempt)) = (session.leaf, attempt) {
             let taken = self.sessions.leaves.iter().any(|(s, _, _)| *s == session.slot);
@@ -365,7 +374,7 @@ impl Supervisor {
                 Ok(false) if !taken => self.sessions.leaves.push((session.slot, attempt, leaf)),
                 // What it has left running lives on in it, as in any container; the leaf goes with the container.
                 Ok(true) => {}
-                _ => drop(leaf.remove(std::time::Duration::ZERO)),
+                _ => drop(leaf.remove_if_empty()),
             }
         }
     }
@@ -375,7 +384,7 @@ impl Supervisor {
         let Some(session) = self.sessions.live.get_mut(&id) else { return };
         let Some(then) = session.then.take() else { return };
         let output = std::mem::take(&mut session.captured);
-        let ended = Ended { how, output, truncated: session.truncated };
+        let ended = Ended { pid: session.pid, how, output, truncated: session.truncated };
         // From here on what it prints is nobody's; a terminal's other end sees that it is over.
         session.cap = 0;
         session.slave = None;
@@ -383,8 +392,10 @@ impl Supervisor {
             Then::Event(event) => self.queue.push_back(event(ended)),
             Then::Keep => {
                 self.sessions.ended.push_back((id, ended));
-                if self.sessions.ended.len() > KEPT {
-                    self.sessions.ended.pop_front();
+                if self.sessions.ended.len() > KEPT
+                    && let Some((oldest, _)) = self.sessions.ended.pop_front()
+                {
+                    self.sessions.masters.retain(|(id, _)| *id != oldest);
                 }
             }
         }
@@ -412,7 +423,7 @@ impl Supervisor {
         self.sessions.ready.retain(|r| r.slot != slot);
         self.sessions.leaves.retain(|(s, _, leaf)| {
             if *s == slot {
-                let _ = leaf.remove(std::time::Duration::ZERO);
+                let _ = leaf.remove_if_empty();
             }
             *s != slot
         });

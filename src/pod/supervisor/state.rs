@@ -32,12 +32,16 @@ pub(super) const SIGNALS: u64 = 2;
 pub(super) const PAUSE: u64 = 3;
 pub(super) const KEEPER: u64 = 4;
 pub(super) const NETWORK: u64 = 5;
+/// What it says is looked up by whoever waits for it.
+pub(super) const CGROUPS: u64 = 6;
 pub(super) const SLOTS: u64 = 16;
 pub(super) const HELPERS: u64 = 1 << 20;
 /// Probes and hooks, by their number; a helper's is below 2^23.
 pub(super) const HANDLERS: u64 = 1 << 23;
 /// Four for each session.
 pub(super) const SESSIONS: u64 = 1 << 30;
+/// One for each copy of a stream; up to the control socket's.
+pub(super) const ATTACHES: u64 = 1 << 31;
 
 /// How many past events a watcher can still get.
 const HISTORY: usize = 256;
@@ -121,6 +125,8 @@ pub(super) struct Slot {
     /// Read before anything was made; used up by the first start.
     pub prepared: Option<Prepared>,
     pub running: Option<Running>,
+    /// Why the last one was not made, for who has asked for it.
+    pub failure: Option<String>,
     /// The attempt and id that were last made.
     pub last: Option<(u32, String)>,
 }

@@ -2,7 +2,7 @@
 //! then told to anybody.
 
 use super::requests::wait::reached;
-use super::state::{HANDLERS, HELPERS, KEEPER, NETWORK, PAUSE, SESSIONS, SIGNALS, SLOTS, Supervisor, TIMER};
+use super::state::{ATTACHES, HANDLERS, HELPERS, KEEPER, NETWORK, PAUSE, SESSIONS, SIGNALS, SLOTS, Supervisor, TIMER};
 use super::{ReadyPipe, output};
 use crate::pod::control::Stage;
 use crate::pod::control::server::{LISTENER, TOKENS};
@@ -71,6 +71,7 @@ impl Supervisor {
             KEEPER => self.keeper_ended(),
             LISTENER => self.server.accept(&self.epoll),
             TOKENS.. => self.server.read(token - TOKENS, &self.epoll),
+            ATTACHES.. => self.scratch.attached.ready(token),
             SESSIONS.. => self.session_ready(token),
             HANDLERS.. => self.handler_ready(token),
             HELPERS.. => self.helper_ended(token),
@@ -101,6 +102,7 @@ impl Supervisor {
                 }
             }
         }
+        self.end_all_held();
         self.persist();
         self.lay_to_rest();
         if self.finished.is_none() && ready.is_open() && self.stands {
@@ -119,6 +121,7 @@ impl Supervisor {
         }
         self.retry_burials();
         self.answer_waiting();
+        self.scratch.attached.settle(&self.epoll);
         self.server.flush(&self.epoll);
         if self.finished.is_some() {
             return self.finished;

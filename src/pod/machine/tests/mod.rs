@@ -1,6 +1,7 @@
 //! The rules as tables, on a clock of their own. Each file names the section of the Kubernetes documentation that it holds to.
 
 mod change;
+mod external;
 mod hooks;
 mod probes;
 mod recovery;
@@ -75,6 +76,7 @@ pub(super) fn spec(policy: RestartPolicy, inits: &str, apps: &str) -> PodSpec {
         containers: apps.split_whitespace().map(container).collect(),
         ephemeral_containers: Vec::new(),
         missing_controllers_warn: false,
+        policy: Default::default(),
         volumes: Vec::new(),
         fs_group: None,
         readiness_gates: Vec::new(),

@@ -54,7 +54,10 @@ impl Supervisor {
             }
             (None, Some(Ended { how: How::NotRun(e), .. })) => Some((Outcome::Error(e.clone()), Vec::new())),
             // So short a life that its end came in the same turn as its beginning.
-            (None, Some(_)) => Some((Outcome::of(&Session { session: id, pid: 0 }), Vec::new())),
+            (None, Some(ended)) => {
+                let answer = Outcome::of(&Session { session: id, pid: ended.pid });
+                Some((answer, self.sessions.take_master(id).into_iter().collect()))
+            }
             (None, None) => Some((Outcome::Error(unknown(id)), Vec::new())),
         }
     }
@@ -73,7 +76,7 @@ impl Supervisor {
         Some(match self.sessions.ended(id) {
             None => Outcome::Error(unknown(id)),
             Some(Ended { how: How::NotRun(e), .. }) => Outcome::Error(e.clone()),
-            Some(Ended { how, output, truncated }) => {
+            Some(Ended { how, output, truncated, .. }) => {
                 let (exit, timed_out) = match how {
                     How::Exited(exit) => (*exit, false),
                     _ => (Exit::Signal(libc::SIGKILL), true),

@@ -6,11 +6,15 @@
 //! | `wait` | Wait, and everything else that is answered later |
 //! | `watch` | Watch |
 //! | `inspect` | Status, Pids, ContainerList |
-//! | `exec` | Exec, ExecWait, ExecResize, ExecKill |
+//! | `exec` | Exec, ExecWait, ExecResize, ExecKill; Attach is `supervisor/attach` |
+//! | `mechanism` | SandboxStatus, ContainerStatus, ContainerKill, ContainerPause, ContainerResume, ContainerUpdateResources, Stats, Socket |
+//! | `external` | SandboxCreate, SandboxStop, SandboxUpdate, SandboxRemove, ContainerCreate, ContainerStart, ContainerStop, ContainerRemove |
 //! | `tokens` | requests that are sent twice |
 
 mod exec;
+mod external;
 mod inspect;
+mod mechanism;
 mod tokens;
 pub(super) mod wait;
 mod watch;
@@ -40,6 +44,7 @@ pub(super) struct Caller {
 /// What becomes of a request.
 enum Reply {
     Now(Outcome),
+    With(Outcome, Vec<OwnedFd>),
     Later(Awaited),
     /// Its answers come by another way.
     Taken,
@@ -69,6 +74,7 @@ impl Supervisor {
             }
             match self.reply(&caller, verb, fds) {
                 Reply::Now(outcome) => self.finish(&caller, outcome, Vec::new()),
+                Reply::With(outcome, fds) => self.finish(&caller, outcome, fds),
                 Reply::Later(what) => self.waiting.push(Waiting { caller, what }),
                 Reply::Taken => {}
             }
@@ -103,6 +109,35 @@ impl Supervisor {
             Verb::Exec { container, command, tty, size, capture, timeout_ms } => {
                 self.exec(exec::Ask { container, command, tty, size, capture, timeout_ms }, fds).map(Reply::Later).into()
             }
+            Verb::SandboxCreate {} => self.sandbox_create().map(Reply::Later).into(),
+            Verb::SandboxStop { grace } => self.sandbox_stop(grace).map(Reply::Later).into(),
+            Verb::SandboxUpdate { resources } => Reply::Now(self.sandbox_update(resources).into()),
+            Verb::SandboxRemove { grace } => {
+                self.keep_record = false;
+                self.queue.push_back(Event::Delete { grace });
+                Reply::Later(Awaited::Deleted)
+            }
+            Verb::ContainerCreate { container, spec } => self.container_create(&container, spec).map(Reply::Later).into(),
+            Verb::ContainerStart { container } => self.container_start(&container).map(Reply::Later).into(),
+            Verb::ContainerStop { container, grace } => self.container_stop(&container, grace).map(Reply::Later).into(),
+            Verb::ContainerRemove { container } => self.container_remove(&container).map(Reply::Later).into(),
+            Verb::SandboxStatus {} => Reply::Now(Outcome::of(&self.sandbox_status())),
+            Verb::ContainerStatus { container } => Reply::Now(self.container_status(&container).into()),
+            Verb::ContainerKill { container, signal } => Reply::Now(self.container_kill(&container, signal).into()),
+            Verb::ContainerPause { container } => self.container_pause(&container).map(Reply::Later).into(),
+            Verb::ContainerResume { container } => Reply::Now(self.container_resume(&container).into()),
+            Verb::ContainerUpdateResources { container, resources } => {
+                Reply::Now(self.update_resources(&container, resources).into())
+            }
+            Verb::Stats {} => Reply::Now(self.stats().into()),
+            Verb::Socket { family, kind } => {
+                self.pod_socket(&family, &kind).map(|fd| Reply::With(Outcome::of(&()), vec![fd])).into()
+            }
+            Verb::Attach { container, stdin, output } => self
+                .slot_named(&container)
+                .and_then(|slot| self.attach_client(slot, stdin, output))
+                .map(|(streams, fds)| Reply::With(Outcome::of(&streams), fds))
+                .into(),
             Verb::ExecWait { session } => self.exec_wait(session).map(Reply::Later).into(),
             Verb::ExecResize { session, rows, cols } => Reply::Now(self.exec_resize(session, rows, cols).into()),
             Verb::ExecKill { session, signal } => Reply::Now(self.exec_kill(session, signal).into()),

@@ -1,12 +1,14 @@
 //! What is answered later: when it has come true, too late, or not at all.
 
 use super::Caller;
-use crate::pod::control::{Outcome, Stage};
+use crate::pod::control::{ContainerInfo, Outcome, Stage};
 use crate::pod::error::{Code, Error};
+use crate::pod::machine::Sandbox;
 use crate::pod::status::{ConditionKind, ContainerState, Phase, PodStatusModel, Truth};
 use crate::pod::supervisor::state::Supervisor;
 use crate::sys::event;
 use std::os::fd::OwnedFd;
+use std::rc::Rc;
 
 /// A request whose answer is still to come.
 pub(in crate::pod::supervisor) struct Waiting {
@@ -24,6 +26,17 @@ pub(in crate::pod::supervisor) enum Awaited {
     /// The session's command runs.
     SessionRuns(u64),
     SessionEnds(u64),
+    /// The container in that slot is made, and held.
+    Made(usize),
+    /// It has ended.
+    Stopped(usize),
+    SandboxUp,
+    SandboxGone,
+    /// All processes of the container in that slot stand; the cgroup's word wakes the loop.
+    Frozen {
+        slot: usize,
+        _events: Rc<OwnedFd>,
+    },
     /// Another request's answer: it has the same token.
     Same {
         client: u64,
@@ -93,6 +106,30 @@ impl Supervisor {
         }
     }
 
+    /// None: not yet.
+    fn frozen(&self, slot: usize) -> Option<Result<(), Error>> {
+        let Some(running) = self.slots.get(slot).and_then(|s| s.running.as_ref()) else {
+            return Some(Err(Error::new(Code::Aborted, "the container has ended")));
+        };
+        match running.cgroup.stands() {
+            Ok(true) => Some(Ok(())),
+            Ok(false) if running.cgroup.is_frozen().is_ok_and(|asked| !asked) => {
+                Some(Err(Error::new(Code::Aborted, "the container was resumed")))
+            }
+            Ok(false) => None,
+            Err(e) => Some(Err(e.into())),
+        }
+    }
+
+    fn made(&mut self, slot: usize) -> Result<ContainerInfo, Error> {
+        if let Some(failure) = self.slots.get_mut(slot).and_then(|s| s.failure.take()) {
+            return Err(Error::new(Code::FailedPrecondition, failure).at("start"));
+        }
+        let name = self.container(slot).map(|c| c.name.clone()).unwrap_or_default();
+        let info = self.containers().into_iter().find(|c| c.name == name && c.pid.is_some());
+        info.ok_or_else(|| Error::new(Code::Aborted, format!("container {name} was not made")))
+    }
+
     fn come_true(&mut self, what: &Awaited, status: Option<&PodStatusModel>) -> Option<Full> {
         let plain = |outcome| Some((outcome, Vec::new()));
         match what {
@@ -104,6 +141,21 @@ impl Supervisor {
                 plain(Outcome::Error(e))
             }
             Awaited::Recorded => plain(Outcome::of(&())),
+            Awaited::Frozen { slot, .. } => plain(self.frozen(*slot)?.into()),
+            Awaited::Made(slot) => plain(self.made(*slot).into()),
+            Awaited::Stopped(slot) if self.slots.get(*slot).is_some_and(|s| s.running.is_some()) => None,
+            Awaited::Stopped(slot) => {
+                let name = self.container(*slot).map(|c| c.name.clone()).unwrap_or_default();
+                plain(self.container_status(&name).into())
+            }
+            Awaited::SandboxUp => match self.machine.sandbox() {
+                Sandbox::Ready { .. } => plain(Outcome::of(&self.sandbox_status())),
+                Sandbox::BackOff { .. } => {
+                    plain(Outcome::Error(Error::new(Code::Internal, "the sandbox could not be made; its events say why")))
+                }
+                _ => None,
+            },
+            Awaited::SandboxGone => self.machine.sandbox().is_none().then(|| (Outcome::of(&()), Vec::new())),
             Awaited::SessionRuns(session) => self.session_runs(*session),
             Awaited::SessionEnds(session) => plain(self.session_ends(*session)?),
         }

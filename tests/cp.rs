@@ -13,8 +13,10 @@ use std::time::Duration;
 use support::pod::*;
 use support::{Out, Test};
 
+/// With a root that can be written to: the bundle's is read-only.
 fn pod(t: &Test, name: &str) {
-    create(t, &manifest(t, name, NEVER, &[("app", &["reap"], "")]), "started").ok();
+    let writable = "securityContext: {readOnlyRootFilesystem: false}";
+    create(t, &manifest(t, name, NEVER, &[("app", &["reap"], writable)]), "started").ok();
 }
 
 /// A shell command in the container.
@@ -112,7 +114,7 @@ fn files_folders_links_modes_and_owners_go_in_and_come_back(t: &Test) {
 }
 
 fn the_copy_of_another_users_container_is_its_own(t: &Test) {
-    let user = "securityContext: {runAsUser: 1000, runAsGroup: 2000}";
+    let user = "securityContext: {runAsUser: 1000, runAsGroup: 2000, readOnlyRootFilesystem: false}";
     create(t, &manifest(t, "user", NEVER, &[("app", &["reap"], user)]), "started").ok();
     t.write("file", "x");
     cp(t, &[&here(t, "file"), "user:/tmp/file"]).ok();

@@ -33,6 +33,7 @@ fn counting(t: &Test) -> Value {
 fn ends_well(t: &Test, before: &Value) {
     let now = pod::status_of(&pod::get(t, "web"), "app").clone();
     assert_eq!(&now, before, "the container has noticed");
+    t.eventually("it has counted", 10, || (pod::logs(t, "web", "app").lines().count() > 5).then_some(()));
     fs::write(t.path("shared/end"), "").unwrap();
     pod::wait_phase(t, "web", "Failed");
     let end = pod::status_of(&pod::get(t, "web"), "app").clone();

@@ -182,8 +182,9 @@ pub fn runtime() -> PathBuf {
     }
 }
 
-/// A refusal of `out` in less than a second or, in the virtual machine, a minute.
+/// A refusal of `out` at once: in less than three seconds of a test build, which is not optimized and may have to share the machine; in
+/// the virtual machine in less than a minute.
 #[track_caller]
 pub fn at_once(out: &Out) {
-    assert!(out.took < Duration::from_secs(if in_vm() { 60 } else { 1 }), "too slow a refusal: {out}");
+    assert!(out.took < Duration::from_secs(if in_vm() { 60 } else { 3 }), "too slow a refusal: {out}");
 }

@@ -98,7 +98,7 @@ fn files_folders_links_modes_and_owners_go_in_and_come_back(t: &Test) {
         "ran\n1234:5678\n4751\n"
     );
     assert_eq!(
-        sh(t, "io", "readlink /tmp/there/link /tmp/there/dangling; wc -c < /tmp/there/data"),
+        sh(t, "io", "readlink /tmp/there/link; readlink /tmp/there/dangling; wc -c < /tmp/there/data"),
         "deep/er/run\n/nowhere\n3145728\n"
     );
 
@@ -251,7 +251,11 @@ fn cve_2018_1002100_and_2019_1002101_a_hostile_tar_stream_writes_nothing_outside
             "is a link",
         ),
         ("a hard link out", entry("h", b'1', "../beside/f", b""), "leads out"),
-        ("a hard link to a link", [entry("l", b'2', "/tmp/beside/f", b""), entry("h", b'1', "l", b"")].concat(), "h: "),
+        (
+            "a hard link to a link",
+            [entry("l", b'2', "/tmp/beside/f", b""), entry("h", b'1', "l", b"")].concat(),
+            "symbolic links",
+        ),
         ("a link to the host", [entry("l", b'2', outside, b""), entry("l/secret", b'0', "", b"evil")].concat(), "is a link"),
     ] {
         sh(t, "evil", "rm -rf /tmp/in; mkdir /tmp/in");
@@ -369,10 +373,10 @@ fn devices_fifos_and_sockets_are_left_out_and_hold_up_nothing(t: &Test) {
     pod(t, "dev");
     sh(t, "dev", "mkdir /tmp/d; mkfifo /tmp/d/fifo; echo x > /tmp/d/file");
     let out = cp(t, &["dev:/tmp/d", &here(t, "got")]).ok();
-    assert_eq!(out.stderr, "Warning: fifo: a FIFO is not copied\n");
+    assert_eq!(out.stderr, "Warning: got/fifo: a FIFO is not copied\n");
     assert_eq!(t.read("got/file"), "x\n");
     let out = cp(t, &["dev:/dev", &here(t, "devices")]).ok();
-    assert!(out.stderr.contains("Warning: null: a device is not copied"), "{out}");
+    assert!(out.stderr.contains("Warning: devices/null: a device is not copied"), "{out}");
     // As a destination: not waited for, not written to.
     t.write("one", "one");
     for to in ["/tmp/d/fifo", "/dev/null"] {
@@ -394,7 +398,7 @@ fn cve_2019_14271_nothing_of_the_image_is_run(t: &Test) {
     cp(t, &[&here(t, "one"), "nss:/tmp/d/one"]).ok();
     cp(t, &["nss:/tmp/d", &here(t, "got")]).ok();
     assert_eq!(t.read("got/one"), "one");
-    assert_eq!(sh(t, "nss", "test -e /tmp/ran && echo ran"), "");
+    assert_eq!(sh(t, "nss", "test ! -e /tmp/ran || echo ran"), "");
     delete(t, "nss");
 }
 

@@ -115,10 +115,15 @@ fn attempt(spec: &PodSpec, roots: &Roots, options: &CreateOptions, created: &mut
     };
     let born = claim(&store, spec, &id).and_then(|()| {
         let ready = birth::spawn(&sandbox, roots, options.wait, leaf.dir()).step("create.supervisor")?;
-        if options.applied {
-            // While the supervisor makes the sandbox: the disk is what takes long here.
+        let keep = || -> Result<()> {
             fault::point("create.applied")?;
-            restore::keep(roots, spec, options.manifest.as_ref()).step("create.applied")?;
+            restore::keep(roots, spec, options.manifest.as_ref()).step("create.applied")
+        };
+        // While the supervisor makes the sandbox: the disk is what takes long here.
+        if let Some(e) = options.applied.then(keep).and_then(Result::err) {
+            // Until it has told who it is, on its record, nobody can end it.
+            let _ = listen(ready, &CreateOptions::default(), &id, &mut |_| ());
+            return Err(e);
         }
         listen(ready, options, &id, created)
     });

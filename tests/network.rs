@@ -328,8 +328,10 @@ fn what_is_taken_from_the_network_comes_back(t: &Test) {
     let supervisor = t.cgroup_dir().join("supervisors");
     let procs = fs::read_to_string(supervisor.join("cgroup.procs")).expect("processes");
     // Its keeper, which starts another, has the same words behind a name of its own.
-    let is_supervisor =
-        |pid: &i32| Some(leaks::command(*pid)).is_some_and(|c| c.contains("__supervisor") && !c.starts_with("podrt-keeper"));
+    let is_supervisor = |pid: &i32| {
+        let words = leaks::command(*pid);
+        words.contains("__supervisor") && !words.contains(" keeper ")
+    };
     let old: Vec<i32> = procs.lines().filter_map(|p| p.parse().ok()).filter(is_supervisor).collect();
     assert!(!old.is_empty(), "{procs}");
     old.iter().for_each(|pid| leaks::kill_one(*pid));

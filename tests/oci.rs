@@ -87,6 +87,13 @@ fn force_deletes_a_container_that_never_started_and_one_that_is_not_there(t: &Te
     t.oci(["delete", &t.tag]).run().refuses(&[]);
 }
 
+fn a_container_that_never_started_is_deleted_without_force(t: &Test) {
+    let folder = payload(t, &["sleep"]).write();
+    t.oci(["create", "--bundle", &folder, &t.tag]).output_to(&t.path("out")).run().ok();
+    t.oci(["delete", &t.tag]).run().ok();
+    t.oci(["state", &t.tag]).run().refuses(&[]);
+}
+
 fn a_name_is_taken_once(t: &Test) {
     let folder = payload(t, &["sleep"]).write();
     t.oci(["create", "--bundle", &folder, &t.tag]).output_to(&t.path("out")).run().ok();
@@ -426,6 +433,7 @@ suite!(
     create_start_state_kill_delete_go_through_the_states_of_the_specification,
     delete_of_a_running_container_needs_force,
     force_deletes_a_container_that_never_started_and_one_that_is_not_there,
+    a_container_that_never_started_is_deleted_without_force,
     a_name_is_taken_once,
     kill_and_start_refuse_what_has_ended,
     ids_that_could_leave_the_state_folder_are_refused,

@@ -48,7 +48,8 @@ pub fn delete(runtime: &Runtime, id: &str, force: bool) -> Result<Vec<String>> {
         Err(e) => return Err(e),
     };
     let status = runtime.status(&record)?;
-    if !force && status != Status::Stopped {
+    // The specification wants it stopped; one whose program has not begun goes as well, as engines expect of a runtime by now.
+    if !force && !matches!(status, Status::Stopped | Status::Created) {
         return Err(Error::State { id: id.into(), status, problem: "only a stopped container can be deleted (or use --force)" });
     }
     let same_boot = record.boot_id == crate::store::process::boot_id();

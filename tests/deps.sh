@@ -4,7 +4,7 @@ set -eu
 case ${1:-} in
     build) want='gcc libc6-dev pkg-config libseccomp-dev' ;;
     fixtures) want='gcc libc6-dev binutils busybox-static' ;;
-    test) want='gcc libc6-dev binutils busybox-static cpio gzip qemu-system-x86 strace procps iproute2 util-linux kmod podman systemd containernetworking-plugins' ;;
+    test) want='gcc libc6-dev binutils busybox-static cpio gzip qemu-system-x86 strace procps iproute2 util-linux kmod podman systemd containernetworking-plugins openssl' ;;
     bench) want='gcc libc6-dev busybox-static util-linux tar crun runc podman iproute2 iperf3 conmon' ;;
     *) sed -n 2p "$0" >&2; exit 2 ;;
 esac

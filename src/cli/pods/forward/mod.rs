@@ -57,13 +57,14 @@ pub fn run(args: &Args, context: &Context) -> Result {
     raise_fd_limit();
     // Before this process goes into the pod's network: these are the host's.
     let listeners = ports::listen(&pairs, &addresses)?;
+    let host = |e: sys::Error| Failure::new(Kind::Host, e);
+    // Before anybody is told that it forwards: who then ends it finds it listening for that.
+    let ending = signals::ending().map_err(host)?;
     if !args.quiet {
         for l in &listeners {
             output::say(format_args!("Forwarding from {} -> {}", l.local, l.remote))?;
         }
     }
-    let host = |e: sys::Error| Failure::new(Kind::Host, e);
-    let ending = signals::ending().map_err(host)?;
     enter(&namespaces).map_err(host)?;
     let mut tell = |news: News| match news {
         // Nobody reads it: the forwarding goes on.

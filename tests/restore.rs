@@ -85,6 +85,27 @@ fn a_pod_can_be_deleted_or_applied_before_it_was_restored(t: &Test) {
 }
 
 /// The state folder on a disk: everything in it is an earlier boot's, and its pids are strangers'.
+fn what_was_changed_in_place_comes_back_as_it_was_changed(t: &Test) {
+    let file = sleeper(t, "web", ALWAYS);
+    let text = fs::read_to_string(&file).unwrap();
+    t.podrt(["apply", "-f", &file, "--wait=started"]).run().ok();
+    let uid = get(t, "web")["metadata"]["uid"].clone();
+    // The record alone, then what its supervisor carries out.
+    let labelled = text.replace("metadata:\n", "metadata:\n  labels: {v: two}\n");
+    let deadline = labelled.replace("spec:\n", "spec:\n  activeDeadlineSeconds: 3600\n");
+    for changed in [&labelled, &deadline] {
+        fs::write(&file, changed).unwrap();
+        assert_eq!(t.podrt(["apply", "-f", &file]).run().ok().stdout, "pod/web configured\n");
+    }
+    reboot(t);
+    assert_eq!(t.podrt(["restore"]).run().ok().stdout, "pod/web restored\n");
+    let pod = get(t, "web");
+    assert_eq!((&pod["metadata"]["uid"], &pod["metadata"]["labels"]["v"]), (&uid, &"two".into()));
+    assert_eq!(pod["spec"]["activeDeadlineSeconds"], 3600);
+    assert_eq!(t.podrt(["apply", "-f", &file]).run().ok().stdout, "pod/web unchanged\n");
+    delete(t, "web");
+}
+
 fn a_record_of_an_earlier_boot_is_in_nobodys_way(t: &Test) {
     create(t, &sleeper(t, "web", ALWAYS), "started").ok();
     create(t, &sleeper(t, "once", NEVER), "started").ok();
@@ -206,6 +227,7 @@ fn a_service_is_ready_when_its_pod_is_and_ends_it_when_told(t: &Test) {
 suite!(
     what_should_run_comes_back_and_nothing_else,
     a_pod_can_be_deleted_or_applied_before_it_was_restored,
+    what_was_changed_in_place_comes_back_as_it_was_changed,
     a_record_of_an_earlier_boot_is_in_nobodys_way,
     one_that_cannot_be_restored_does_not_hold_up_the_others,
     a_pod_of_run_and_one_that_was_not_made_are_not_kept,

@@ -5,6 +5,7 @@ use super::control::Verb;
 use super::entry::MANIFEST;
 use super::error::{Code, Error, Result};
 use super::list::PodRecord;
+use super::restore;
 use super::spec::PodSpec;
 use crate::store::lock::{CHANGER, Lock};
 use crate::store::{Roots, Store, atomic};
@@ -42,8 +43,13 @@ pub fn change(roots: &Roots, record: &PodRecord, old: &Value, new: &Value, live:
         let problem = "the object has been modified; please apply your changes to the latest version and try again";
         return Err(Error::new(Code::Aborted, problem));
     }
-    let Some(spec) = live else { return Ok(atomic::write_json(&path, new, atomic::Durable::No)?) };
-    // The supervisor writes both, as one.
-    let verb = Verb::Apply { spec: Box::new(spec.clone()), manifest: Some(new.clone()) };
-    Client::connect(&sandbox)?.call(&verb, Some(PATIENCE)).map(drop)
+    match live {
+        None => atomic::write_json(&path, new, atomic::Durable::No)?,
+        // The supervisor writes both, as one.
+        Some(spec) => {
+            let verb = Verb::Apply { spec: Box::new(spec.clone()), manifest: Some(new.clone()) };
+            Client::connect(&sandbox)?.call(&verb, Some(PATIENCE))?;
+        }
+    }
+    restore::renew(roots, &record.spec, live.unwrap_or(&record.spec), new)
 }

@@ -42,6 +42,16 @@ pub(super) fn keep(roots: &Roots, spec: &PodSpec, manifest: Option<&serde_json::
     Ok(applied::write(roots, &spec.namespace, &spec.name, &kept)?)
 }
 
+/// What is kept of a pod follows a change in place: `old` is what it was, and its uid stays. What is not kept is not kept by this.
+pub(super) fn renew(roots: &Roots, old: &PodSpec, new: &PodSpec, manifest: &serde_json::Value) -> Result<()> {
+    let kept = applied::read::<Applied>(roots, &old.namespace, &old.name).ok().flatten();
+    if kept.is_none_or(|kept| kept.spec.uid != old.uid) {
+        return Ok(());
+    }
+    let spec = PodSpec { uid: old.uid.clone(), created: old.created.clone(), ..new.clone() };
+    keep(roots, &spec, Some(manifest))
+}
+
 /// The pod has finished, or could not be made: another of its name that was applied since is left. Nothing is said where that fails:
 /// a restore runs it once more.
 pub(super) fn forget(roots: &Roots, spec: &PodSpec) {

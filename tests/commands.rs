@@ -120,7 +120,8 @@ fn a_watch_shows_a_pod_come_change_and_go(t: &Test) {
     delete(t, "second");
     let row = watch.until(&["second"]);
     assert!(row.split_whitespace().count() >= 5, "{row}");
-    for want in ["ADDED second", "MODIFIED second Running", "MODIFIED second Succeeded", "DELETED second Succeeded"] {
+    // Two changes between two looks are seen as one: which phase it came with is chance.
+    for want in ["ADDED second", "MODIFIED second Succeeded", "DELETED second Succeeded"] {
         events.until(&[want]);
     }
     watch.end();

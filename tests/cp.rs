@@ -2,7 +2,6 @@
 
 mod support;
 
-use std::ffi::CString;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
@@ -274,17 +273,22 @@ fn cve_2018_1002100_and_2019_1002101_a_hostile_tar_stream_writes_nothing_outside
     delete(t, "evil");
 }
 
-/// Exchanges two names again and again until told to stop.
-fn swapping(a: PathBuf, b: PathBuf) -> (Arc<AtomicBool>, std::thread::JoinHandle<()>) {
+/// Exchanges the folder `a` and the link `b` to `target` again and again until told to stop. A copy may put a file in the place of the
+/// link, as of any link that leads nowhere: then there is another.
+fn swapping(a: PathBuf, b: PathBuf, target: String) -> (Arc<AtomicBool>, std::thread::JoinHandle<()>) {
     let stop = Arc::new(AtomicBool::new(false));
     let seen = stop.clone();
-    let c = |p: PathBuf| CString::new(p.into_os_string().into_encoded_bytes()).unwrap();
-    let (a, b) = (c(a), c(b));
     let thread = std::thread::spawn(move || {
         let here = nix::fcntl::AT_FDCWD;
         while !seen.load(Ordering::Relaxed) {
-            nix::fcntl::renameat2(here, a.as_c_str(), here, b.as_c_str(), nix::fcntl::RenameFlags::RENAME_EXCHANGE)
-                .expect("exchange");
+            // ENOENT: the moment between a link's removal and the file in its place.
+            let _ = nix::fcntl::renameat2(here, &a, here, &b, nix::fcntl::RenameFlags::RENAME_EXCHANGE);
+            for name in [&a, &b] {
+                if name.symlink_metadata().is_ok_and(|m| m.is_file()) {
+                    let _ = fs::remove_file(name);
+                    let _ = symlink(&target, name);
+                }
+            }
         }
     });
     (stop, thread)
@@ -299,7 +303,7 @@ fn cve_2018_15664_and_2019_10152_and_2023_0778_a_folder_swapped_for_a_link_never
     symlink(&up, root.join("tmp/v/y")).unwrap();
     t.write("payload", "from the host");
     t.write("folder/secret", "from the host");
-    let (stop, thread) = swapping(root.join("tmp/v/x"), root.join("tmp/v/y"));
+    let (stop, thread) = swapping(root.join("tmp/v/x"), root.join("tmp/v/y"), up.clone());
     let rounds = if support::world::in_vm() { 30 } else { 250 };
     let (mut in_, mut out) = (0, 0);
     for i in 0..rounds {
